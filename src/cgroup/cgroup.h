@@ -1,0 +1,87 @@
+#pragma once
+// cgroup: control groups, version 1, version 2 and hybrid hosts, one controller per file under internal/.
+//
+// A Cgroup is one path ("/sampan/<id>") below every hierarchy that the host has. create() makes the directories and
+// writes the limits while they are empty; processes enter by being born in them (clone-into-cgroup on v2) or by joining
+// themselves before exec (one write of "0" to the `tasks` file of each v1 hierarchy, which takes no global lock).
+// Leftovers of an earlier run with the same path are adopted; remove() retries until the kernel lets go.
+//
+// Source: kernel Documentation/admin-guide/cgroup-v1/*, cgroup-v2.rst.
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "oci/spec.h"
+#include "sys/fd.h"
+
+namespace sampan::cgroup {
+
+enum class Version { V1, V2, Hybrid };
+
+/// What the host offers; read once at start.
+struct HostCgroups {
+  Version version = Version::V1;
+  std::string v2_root;                              // mount point of the unified hierarchy, empty when there is none
+  std::map<std::string, std::string> v1_roots;      // controller ("memory", "name=systemd") -> mount point
+  std::vector<std::string> v2_controllers;          // enabled at the root of the unified hierarchy
+  bool has(std::string_view controller) const;
+};
+Result<HostCgroups> detect_host();
+
+struct BlkioEntry {
+  uint64_t major = 0, minor = 0;
+  std::string op;
+  uint64_t value = 0;
+};
+/// One sample; nanoseconds and bytes.
+struct Stats {
+  uint64_t cpu_total = 0, cpu_user = 0, cpu_system = 0;
+  std::vector<uint64_t> cpu_percpu;                 // v1 only
+  uint64_t throttle_periods = 0, throttled_periods = 0, throttled_time = 0;
+  uint64_t memory_usage = 0, memory_max_usage = 0, memory_failcnt = 0, memory_limit = 0;
+  std::map<std::string, uint64_t> memory_stat;
+  uint64_t pids_current = 0, pids_limit = 0;        // limit 0: none
+  std::vector<BlkioEntry> io_service_bytes, io_serviced;
+};
+
+class Cgroup {
+ public:
+  /// Makes the directories and applies the limits. Errors: InvalidArgument (impossible limit, named), the errno.
+  /// Limits that this host lacks become warnings.
+  static Result<Cgroup> create(const HostCgroups& host, const std::string& path, const oci::Resources& resources,
+                               std::vector<std::string>& warnings);
+  /// A handle on an existing one; touches nothing.
+  static Cgroup open(const HostCgroups& host, const std::string& path);
+
+  const std::string& path() const { return path_; }
+  /// Directory of the v2 cgroup for CLONE_INTO_CGROUP; invalid when there is no unified hierarchy.
+  Result<sys::DirFd> v2_dir() const;
+  /// Opened `tasks` (v1) or `cgroup.procs` (v2) files: writing "0" moves the calling single-threaded process.
+  Result<std::vector<sys::Fd>> join_fds() const;
+  Result<void> update(const oci::Resources& resources);
+  Result<Stats> stats() const;
+  Result<std::vector<pid_t>> processes() const;
+  Result<void> freeze() const;
+  Result<void> thaw() const;
+  /// SIGKILL to everything inside (cgroup.kill, or freeze + kill + thaw).
+  Result<void> kill_all() const;
+  /// How many times the kernel's OOM killer struck inside.
+  Result<uint64_t> oom_kills() const;
+  /// Waits until it is empty (polling, at most `patience`), then removes every directory. A missing one is success.
+  Result<void> remove(std::chrono::milliseconds patience = std::chrono::milliseconds(2000)) const;
+
+ private:
+  Cgroup(const HostCgroups& host, std::string path) : host_(&host), path_(std::move(path)) {}
+  const HostCgroups* host_;  // outlives every Cgroup
+  std::string path_;
+};
+
+}  // namespace sampan::cgroup

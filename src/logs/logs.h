@@ -1,0 +1,70 @@
+#pragma once
+// logs: a container's output on disk. The shim writes (json-file, Docker's format), the daemon reads.
+//
+//   {"log":"line\n","stream":"stdout","time":"2026-01-02T03:04:05.000000006Z"}
+//
+// Lines longer than 16 KiB are split as Docker splits them: every part but the last has no "\n" in "log".
+// Rotation: when the file passes max_size, log.json.1 .. log.json.(max_file-1) shift and a new file begins.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/cancel.h"
+#include "base/result.h"
+#include "codec/text.h"
+
+namespace sampan::logs {
+
+enum class Stream : uint8_t { Stdin = 0, Stdout = 1, Stderr = 2 };
+
+struct WriterOptions {
+  std::string driver = "json-file";   // "json-file" | "none"
+  std::string path;
+  int64_t max_size = 20 << 20;        // bytes; -1: never rotate
+  int64_t max_file = 3;
+  std::map<std::string, std::string> attributes;  // "attrs" of every line
+};
+
+/// One container's writer. Threads: one. Never blocks on anything but the file.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  /// Raw output of one stream; lines are assembled here, a partial line is kept until it ends or grows past 16 KiB.
+  virtual Result<void> write(Stream stream, std::string_view bytes, codec::Time now) = 0;
+  /// Writes what is left of partial lines.
+  virtual Result<void> flush(codec::Time now) = 0;
+};
+Result<std::unique_ptr<Writer>> open_writer(const WriterOptions& options);
+
+struct ReadOptions {
+  bool stdout_ = true, stderr_ = true;
+  std::optional<codec::Time> since, until;   // inclusive
+  int64_t tail = -1;                          // lines from the end, -1 all
+};
+struct Line {
+  Stream stream = Stream::Stdout;
+  codec::Time time;
+  std::string text;                           // with its "\n" when it has one
+  std::map<std::string, std::string> attributes;
+};
+
+/// A cursor over a log and its rotated predecessors, oldest first. Threads: one.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  /// The next line, nullopt at the present end (call again later to follow; rotation is handled).
+  virtual Result<std::optional<Line>> next() = 0;
+  /// A descriptor that becomes readable when the log may have grown or rotated (inotify), for the follower's event loop.
+  virtual int poll_fd() const = 0;
+  /// Drains poll_fd().
+  virtual void acknowledge() = 0;
+};
+/// A missing file is an empty log.
+Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const ReadOptions& options);
+
+}  // namespace sampan::logs

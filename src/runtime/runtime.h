@@ -1,0 +1,98 @@
+#pragma once
+// runtime: from an oci::Spec to a running process. Mechanism only: it knows nothing of images, networks or the engine.
+//
+// Vocabulary
+//   container   one set of namespaces and one cgroup around an init process.
+//   init        the first process: cloned by create(), set up by a list of named steps, held before execve until
+//               start() releases it.
+//   step        one entry of the init list; the name of the step that failed is the context of the error that the
+//               parent reads from the child ("mount /proc: ...").
+//   exec        a further process that joins the namespaces and cgroup of init.
+//
+// Life: create() -> [created] -> start() -> [running] -> exit -> destroy() removes the cgroup. A failed create() leaves
+// nothing behind. The library never blocks on a container's own processes and never writes below its root by path:
+// everything inside the root filesystem goes through sys/safe_path (openat2, in-root, no magic links).
+//
+// Threads: none of its own. create() and exec() clone the calling process, which must be single-threaded.
+// The child never returns into the caller; it uses no locks and no exceptions.
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cgroup/cgroup.h"
+#include "oci/spec.h"
+#include "sys/fd.h"
+
+namespace sampan::runtime {
+
+/// A classic BPF program as seccomp(2) takes it, 8 bytes an instruction.
+using SeccompProgram = std::vector<uint64_t>;
+
+/// Compiles a seccomp section with libseccomp. Blocks: no. Errors: InvalidArgument (unknown action, operator).
+/// Unknown system call names are skipped, as every runtime does.
+Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
+
+/// The streams of a process; borrowed, -1 is /dev/null. With a terminal all three are ignored and the
+/// pseudo-terminal's master comes back in the Process.
+struct Stdio {
+  int in = -1, out = -1, err = -1;
+};
+
+struct CreateOptions {
+  std::string id;                       // only for messages and the state
+  oci::Mount rootfs;                    // overlay (lowerdir+=, upperdir=, workdir= options) or bind of a directory
+  std::string user;                     // Docker's "user[:group]", looked up in the root filesystem; empty: spec.process.user
+  std::vector<std::string> group_add;   // names or numbers, looked up like `user`
+  std::optional<SeccompProgram> seccomp;  // compiled; otherwise spec.linux.seccomp is compiled
+  std::string cgroup_path;              // below each hierarchy, e.g. "/sampan/<id>"; wins over spec.linux.cgroupsPath
+  Stdio stdio;
+  std::vector<int> preserve_fds;        // become 3, 4, ... in the container
+  bool make_workdir = true;             // create process.cwd in the root filesystem when it is missing
+  std::string init_path;                // host path of a static init bound at /sbin/docker-init and run as PID 1; "": none
+  bool new_keyring = true;
+  bool no_pivot = false;
+};
+
+struct Process {
+  pid_t pid = 0;
+  sys::PidFd pidfd;
+  sys::Fd console;                      // master side when the process has a terminal
+  std::vector<std::string> warnings;    // what this host could not give (a limit that cannot be raised, ...)
+};
+
+class Container;
+
+/// Clones and sets up init; it waits before execve. Errors: the failing step's, with Docker's words where the command
+/// line client matches them ("executable file not found in $PATH", "permission denied", "no such file or directory").
+Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOptions& options);
+
+struct ExecOptions {
+  oci::Process process;
+  std::string user;                     // as in CreateOptions
+  Stdio stdio;
+  std::optional<SeccompProgram> seccomp;
+  std::vector<int> preserve_fds;
+  bool detach_cgroup = false;
+};
+
+/// Joins what a running init has. `init` is the pid of init, `cgroups` the container's. Threads: single-threaded caller.
+Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOptions& options);
+
+class Container {
+ public:
+  virtual ~Container() = default;
+  virtual Process& init() = 0;
+  virtual const cgroup::Cgroup& cgroups() const = 0;
+  /// Releases init into execve; returns after execve succeeded, or the child's own error.
+  virtual Result<void> start() = 0;
+  /// Kills what is left in the cgroup and removes it.
+  virtual Result<void> destroy() = 0;
+};
+
+}  // namespace sampan::runtime

@@ -1,0 +1,138 @@
+#pragma once
+// shim: one warm single-threaded zygote that forks one small shim per container, and the daemon's side of talking to them.
+//
+//   sampand --(socketpair, posix_spawn)--> zygote --(fork)--> shim --(clone)--> init of the container
+//
+// The zygote lives as long as its daemon's end of the socketpair; a shim outlives both. A shim owns the container's
+// stdio, log, exit status and terminal; it listens on <dir>/shim.sock, and before it goes it leaves <dir>/exit.json:
+//   {"generation":3,"exit_code":137,"signal":9,"oom_killed":false,"finished_at":"..."}
+// written to a temporary name, synced by rename, so an unknown exit is never taken for success.
+//
+// Wire: SOCK_SEQPACKET; one JSON message per packet, descriptors beside it; large payloads travel in a memfd.
+// messages.h has the picture of the protocol and its types.
+//
+// Threads: the daemon side (Zygote, ShimConnection) is thread-safe and blocking; every call takes a deadline of its own.
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cgroup/cgroup.h"
+#include "logs/logs.h"
+#include "oci/spec.h"
+#include "runtime/runtime.h"
+#include "sys/fd.h"
+
+namespace sampan::shim {
+
+struct StartRequest {
+  std::string id;
+  uint64_t generation = 0;
+  std::string dir;                    // <exec-root>/shim/<id>, made by the shim
+  oci::Spec spec;
+  oci::Mount rootfs;
+  std::string user;
+  std::vector<std::string> group_add;
+  std::string cgroup_path;
+  std::string init_path;
+  bool tty = false, open_stdin = false, stdin_once = false;
+  logs::WriterOptions log;
+  std::optional<runtime::SeccompProgram> seccomp;
+  sys::NsFd netns;                    // joined when valid
+};
+
+/// How an attach or exec client is wired. The descriptor is the client's own connection (already upgraded).
+struct AttachOptions {
+  bool stdin_ = false, stdout_ = false, stderr_ = false;
+  bool multiplexed = true;            // 8-byte frames; false for a terminal
+  std::string detach_keys;            // "ctrl-p,ctrl-q"; "" never detaches
+  std::string leftover_input;         // bytes that came with the request
+};
+
+struct ExecRequest {
+  std::string exec_id;
+  oci::Process process;
+  std::string user;
+  bool privileged = false;
+  std::optional<runtime::SeccompProgram> seccomp;
+  bool tty = false;
+  bool detach = false;
+  AttachOptions attach;
+};
+
+/// What a shim reports by itself.
+struct ShimEvent {
+  enum class Kind { Exit, ExecExit, Oom, Detach, ExecDetach } kind = Kind::Exit;
+  uint64_t generation = 0;
+  std::string exec_id;
+  int exit_code = 0;
+  bool oom_killed = false;
+  std::string time;                   // RFC 3339
+};
+
+/// The exit record on disk. Errors: NotFound; DataLoss when it cannot be read.
+struct ExitRecord {
+  uint64_t generation = 0;
+  int exit_code = 0;
+  int signal = 0;
+  bool oom_killed = false;
+  std::string finished_at;
+};
+Result<ExitRecord> read_exit_record(const std::string& dir);
+
+struct Started {
+  pid_t pid = 0;
+  std::vector<std::string> warnings;
+};
+
+/// The daemon's connection to one shim.
+class ShimConnection {
+ public:
+  virtual ~ShimConnection() = default;
+  /// Readable when next_event() has something; end of file is an event-less close (read the exit record then).
+  virtual int event_fd() const = 0;
+  /// nullopt: nothing now. Errors: Unavailable when the shim has gone.
+  virtual Result<std::optional<ShimEvent>> next_event() = 0;
+
+  virtual pid_t init_pid() const = 0;
+  virtual uint64_t generation() const = 0;
+  virtual Result<void> signal(int signal) = 0;
+  virtual Result<void> resize(const std::string& exec_id, uint16_t rows, uint16_t columns) = 0;  // "" is init
+  /// Hands the client's connection to the shim, which serves it to its end.
+  virtual Result<void> attach(sys::Fd client, const AttachOptions& options) = 0;
+  /// Starts a further process; returns after its execve. With detach no client is needed.
+  virtual Result<pid_t> exec(const ExecRequest& request, std::optional<sys::Fd> client) = 0;
+  virtual Result<void> signal_exec(const std::string& exec_id, int signal) = 0;
+};
+
+/// Two-phase start: create() returns with init waiting before execve, so that clients attach first and nothing is lost.
+class Zygote {
+ public:
+  virtual ~Zygote() = default;
+  /// Forks a shim and creates the container. The connection is live; start() releases init.
+  virtual Result<std::unique_ptr<ShimConnection>> create(StartRequest request) = 0;
+  virtual Result<Started> start(ShimConnection& connection) = 0;
+
+  struct Netns {
+    sys::NsFd ns;
+    sys::Fd netlink;   // a NETLINK_ROUTE socket inside it; loopback is up
+  };
+  /// A fresh network namespace, from a small pool that the zygote keeps warm.
+  virtual Result<Netns> make_netns() = 0;
+};
+
+/// Spawns `program zygote` (posix_spawn: the one process that the daemon itself starts).
+Result<std::unique_ptr<Zygote>> spawn_zygote(const std::string& program, const std::string& exec_root);
+/// Reconnects to a shim of an earlier daemon. Errors: NotFound or Unavailable when it has gone.
+Result<std::unique_ptr<ShimConnection>> connect_shim(const std::string& dir);
+
+/// The program: `sampan-shim zygote FD`. Returns the exit status.
+int shim_main(int argc, char** argv);
+
+}  // namespace sampan::shim
