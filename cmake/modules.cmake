@@ -1,6 +1,8 @@
 # One static library per folder of src/, one test program per folder that has *_test.cc files.
 # The folder's own CMakeLists.txt is one call of sampan_module().
 
+# One precompiled header serves libraries and programs, so programs are compiled with the libraries' flag, not -fPIE.
+set(CMAKE_CXX_COMPILE_OPTIONS_PIE "-fPIC")
 add_library(sampan_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
 target_precompile_headers(sampan_pch PRIVATE ${CMAKE_SOURCE_DIR}/src/base/pch.h)
 target_include_directories(sampan_pch PRIVATE ${CMAKE_SOURCE_DIR}/src)
