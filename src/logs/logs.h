@@ -38,6 +38,8 @@ class Writer {
   virtual Result<void> write(Stream stream, std::string_view bytes, codec::Time now) = 0;
   /// Writes what is left of partial lines.
   virtual Result<void> flush(codec::Time now) = 0;
+  /// Gives the memory of the buffers back; call it when the container has gone quiet.
+  virtual void trim() = 0;
 };
 Result<std::unique_ptr<Writer>> open_writer(const WriterOptions& options);
 

@@ -1,0 +1,15 @@
+#pragma once
+// sys/child: the end of a child process, asked for without waiting: what an event loop needs (sys/process.h waits).
+
+#include <optional>
+
+#include "base/result.h"
+#include "sys/fd.h"
+#include "sys/process.h"
+
+namespace sampan::sys {
+
+/// Reaps the child; nullopt while it runs. Errors: NotFound when it is not, or no longer, a child of ours.
+Result<std::optional<ExitStatus>> reap_child(const PidFd& child);
+
+}  // namespace sampan::sys
