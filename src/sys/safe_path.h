@@ -41,9 +41,9 @@ Result<DirFd> open_dir_in_root(int root, std::string_view path);
 /// Returns the last directory (O_PATH). Errors: ENOTDIR when something else is in the way.
 Result<DirFd> make_dirs_in_root(int root, std::string_view path, unsigned mode);
 
+enum class FileType { Regular, Any };
 /// Makes the missing parents (0755) and opens the file read-write, creating it with `mode` when it is missing. An
 /// existing one must be a regular file (or, with FileType::Any, anything but a directory: it is then opened O_PATH).
-enum class FileType { Regular, Any };
 Result<Fd> create_file_in_root(int root, std::string_view path, unsigned mode, FileType existing = FileType::Regular);
 
 /// The directory that holds the final component, and that component, which is not looked at.
