@@ -33,8 +33,19 @@ struct HostCgroups {
   std::map<std::string, std::string> v1_roots;      // controller ("memory", "name=systemd") -> mount point
   std::vector<std::string> v2_controllers;          // enabled at the root of the unified hierarchy
   bool has(std::string_view controller) const;
+  /// Mount points of the version 1 hierarchies, each once (co-mounted controllers share one).
+  std::vector<std::string> unique_v1_roots() const;
 };
+/// Errors: NotFound when no control group filesystem is mounted.
 Result<HostCgroups> detect_host();
+
+/// CPU shares (2..262144) to cpu.weight (1..10000) as the reference runtimes convert; 1024 is 100. 0 stays 0: unset.
+uint64_t cpu_weight_of_shares(uint64_t shares);
+/// blkio weight (10..1000) to io.weight (1..10000).
+uint64_t io_weight_of_blkio(uint64_t weight);
+/// memory.swap.max of Docker's memory+swap value; -1 is unlimited, 0 unset.
+/// Errors: InvalidArgument (swap below memory, swap without memory).
+Result<int64_t> swap_of_memory_swap(int64_t memory_swap, int64_t memory);
 
 struct BlkioEntry {
   uint64_t major = 0, minor = 0;
@@ -46,7 +57,7 @@ struct Stats {
   uint64_t cpu_total = 0, cpu_user = 0, cpu_system = 0;
   std::vector<uint64_t> cpu_percpu;                 // v1 only
   uint64_t throttle_periods = 0, throttled_periods = 0, throttled_time = 0;
-  uint64_t memory_usage = 0, memory_max_usage = 0, memory_failcnt = 0, memory_limit = 0;
+  uint64_t memory_usage = 0, memory_max_usage = 0, memory_failcnt = 0, memory_limit = 0;  // limit 0: none
   std::map<std::string, uint64_t> memory_stat;
   uint64_t pids_current = 0, pids_limit = 0;        // limit 0: none
   std::vector<BlkioEntry> io_service_bytes, io_serviced;
@@ -65,7 +76,11 @@ class Cgroup {
   /// Directory of the v2 cgroup for CLONE_INTO_CGROUP; invalid when there is no unified hierarchy.
   Result<sys::DirFd> v2_dir() const;
   /// Opened `tasks` (v1) or `cgroup.procs` (v2) files: writing "0" moves the calling single-threaded process.
-  Result<std::vector<sys::Fd>> join_fds() const;
+  /// A process that was cloned into v2_dir() needs only the version 1 ones.
+  enum class Unified { Join, BornInside };
+  Result<std::vector<sys::Fd>> join_fds(Unified unified = Unified::Join) const;
+  /// The container's directory in one hierarchy: by mount point.
+  std::string dir_in(const std::string& root) const { return root + path_; }
   Result<void> update(const oci::Resources& resources);
   Result<Stats> stats() const;
   Result<std::vector<pid_t>> processes() const;

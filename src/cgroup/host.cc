@@ -1,0 +1,62 @@
+#include <algorithm>
+
+#include "base/strings.h"
+#include "cgroup/cgroup.h"
+#include "cgroup/internal/files.h"
+#include "sys/file.h"
+
+namespace sampan::cgroup {
+namespace {
+
+/// One line of mountinfo: mount point, filesystem type, superblock options.
+struct MountLine {
+  std::string point, type, options;
+};
+
+std::optional<MountLine> parse_mount_line(const std::string& line) {
+  size_t dash = line.find(" - ");
+  if (dash == std::string::npos) return std::nullopt;
+  auto left = split(line.substr(0, dash), ' ');
+  auto right = split(line.substr(dash + 3), ' ');
+  if (left.size() < 5 || right.size() < 3) return std::nullopt;
+  return MountLine{left[4], right[0], right[2]};
+}
+
+bool is_superblock_option(const std::string& option) {
+  static constexpr std::string_view kKnown[] = {"rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode",
+                                                "favordynmods", "nsdelegate"};
+  return std::find(std::begin(kKnown), std::end(kKnown), option) != std::end(kKnown) || option.starts_with("release_agent");
+}
+
+}  // namespace
+
+bool HostCgroups::has(std::string_view controller) const {
+  return v1_roots.contains(std::string(controller)) ||
+         std::find(v2_controllers.begin(), v2_controllers.end(), controller) != v2_controllers.end();
+}
+
+std::vector<std::string> HostCgroups::unique_v1_roots() const {
+  std::vector<std::string> roots;
+  for (const auto& [controller, root] : v1_roots)
+    if (std::find(roots.begin(), roots.end(), root) == roots.end()) roots.push_back(root);
+  return roots;
+}
+
+Result<HostCgroups> detect_host() {
+  HostCgroups host;
+  std::string mounts = TRY(sys::read_file("/proc/self/mountinfo"));
+  for (const auto& line : split(mounts, '\n')) {
+    auto mount = parse_mount_line(line);
+    if (!mount) continue;
+    if (mount->type == "cgroup2" && host.v2_root.empty()) host.v2_root = mount->point;
+    if (mount->type != "cgroup") continue;
+    for (auto& option : split(mount->options, ','))
+      if (!is_superblock_option(option)) host.v1_roots.emplace(option, mount->point);
+  }
+  if (!host.v2_root.empty()) host.v2_controllers = internal::words(internal::read_text(host.v2_root, "cgroup.controllers"));
+  if (host.v2_root.empty() && host.v1_roots.empty()) return fail(Code::NotFound, "no control groups are mounted");
+  host.version = host.v1_roots.empty() ? Version::V2 : host.v2_root.empty() ? Version::V1 : Version::Hybrid;
+  return host;
+}
+
+}  // namespace sampan::cgroup

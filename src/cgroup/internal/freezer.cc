@@ -1,0 +1,42 @@
+// freezer. Source: kernel cgroup-v1/freezer-subsystem.rst, cgroup-v2.rst "cgroup.freeze".
+#include <unistd.h>
+
+#include "cgroup/internal/controllers.h"
+#include "cgroup/internal/files.h"
+
+namespace sampan::cgroup::internal {
+namespace {
+
+constexpr int kTries = 1000;
+constexpr useconds_t kPauseMicroseconds = 500;
+
+}  // namespace
+
+Result<void> set_frozen_v1(const std::string& dir, bool frozen) {
+  const char* wanted = frozen ? "FROZEN" : "THAWED";
+  for (int i = 0; i < kTries; ++i) {
+    // A child that forks while it freezes keeps the state at FREEZING; asking again catches it, and a short thaw now
+    // and then lets a task that cannot be frozen here go on.
+    if (frozen && i % 50 == 49) {
+      TRY(write_value(dir, "freezer.state", "THAWED"));
+      ::usleep(kPauseMicroseconds);
+    }
+    TRY(write_value(dir, "freezer.state", wanted));
+    if (read_text(dir, "freezer.state") == wanted) return {};
+    ::usleep(kPauseMicroseconds);
+  }
+  if (frozen) (void)write_value(dir, "freezer.state", "THAWED");  // never leave it half frozen
+  return fail(Code::DeadlineExceeded, "unable to freeze \"{}\"", dir);
+}
+
+Result<void> set_frozen_v2(const std::string& dir, bool frozen) {
+  TRY(write_value(dir, "cgroup.freeze", frozen ? "1" : "0"));
+  for (int i = 0; i < kTries; ++i) {
+    if (read_flat(dir, "cgroup.events")["frozen"] == (frozen ? 1U : 0U)) return {};
+    ::usleep(kPauseMicroseconds);
+  }
+  if (frozen) (void)write_value(dir, "cgroup.freeze", "0");
+  return fail(Code::DeadlineExceeded, "unable to freeze \"{}\"", dir);
+}
+
+}  // namespace sampan::cgroup::internal
