@@ -28,6 +28,7 @@ namespace sampan::network {
 struct NetworkRecord {
   std::string id, name, driver, scope = "local", created;
   std::string subnet, gateway;   // "172.17.0.0/16", "172.17.0.1"; empty for host and none
+  std::string ip_range;          // where addresses are chosen from; "" is the whole subnet
   std::string bridge;            // interface name
   bool internal = false, attachable = false, enable_ipv6 = false, builtin = false;
   std::map<std::string, std::string> options, labels;
@@ -89,8 +90,12 @@ class Networks {
   virtual Result<void> detach(const Endpoint& endpoint) = 0;
   virtual void rename(const std::string& container_id, const std::string& new_name) = 0;
 
-  /// Address of this daemon's name service as containers see it, per network (the bridge's own address), or "".
+  /// The name server to write into a container's resolv.conf: the gateway of a user-defined network, or "" on the
+  /// default bridge, where containers get the host's own resolvers.
   virtual std::string nameserver(const std::string& network_id) = 0;
+  /// Address of this daemon's resolver on any bridge, the default one included: for hosts whose own resolvers listen
+  /// on loopback addresses. "" for networks without a bridge.
+  virtual std::string resolver_address(const std::string& network_id) = 0;
   /// Removes every link, address and table of this daemon. For an orderly shutdown without running containers.
   virtual Result<void> teardown() = 0;
 };

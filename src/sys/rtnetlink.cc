@@ -66,22 +66,24 @@ void RouteBatch::begin_link_change(const std::string& name, unsigned flags, unsi
   batch_.put_string(IFLA_IFNAME, name);
 }
 
-void RouteBatch::add_bridge(const std::string& name, const std::string& mac) {
+void RouteBatch::add_bridge(const std::string& name, const std::string& mac, uint32_t mtu) {
   ifinfomsg link{};
   begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, bytes_of(link), fmt::format("add bridge \"{}\"", name), {EEXIST});
   batch_.put_string(IFLA_IFNAME, name);
   batch_.put(IFLA_ADDRESS, mac_bytes(mac));
+  if (mtu) batch_.put_u32(IFLA_MTU, mtu);
   size_t info = batch_.open_nest(IFLA_LINKINFO);
   batch_.put_string(IFLA_INFO_KIND, "bridge");
   batch_.close_nest(info);
 }
 
 void RouteBatch::add_veth(const std::string& name, int master_index, const std::string& peer,
-                          const std::string& peer_mac, int peer_ns) {
+                          const std::string& peer_mac, int peer_ns, uint32_t mtu) {
   ifinfomsg link{};
   begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, bytes_of(link), fmt::format("add veth \"{}\"", name));
   batch_.put_string(IFLA_IFNAME, name);
   batch_.put_u32(IFLA_MASTER, static_cast<uint32_t>(master_index));
+  if (mtu) batch_.put_u32(IFLA_MTU, mtu);
   size_t info = batch_.open_nest(IFLA_LINKINFO);
   batch_.put_string(IFLA_INFO_KIND, "veth");
   size_t data = batch_.open_nest(IFLA_INFO_DATA);
@@ -89,6 +91,7 @@ void RouteBatch::add_veth(const std::string& name, int master_index, const std::
   batch_.put_raw(bytes_of(link));
   batch_.put_string(IFLA_IFNAME, peer);
   batch_.put(IFLA_ADDRESS, mac_bytes(peer_mac));
+  if (mtu) batch_.put_u32(IFLA_MTU, mtu);
   batch_.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(peer_ns));
   batch_.close_nest(inner);
   batch_.close_nest(data);

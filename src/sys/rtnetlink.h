@@ -18,10 +18,11 @@ namespace sampan::sys {
 /// A batch of rtnetlink messages, each with a name for its error and the errnos that it may end with.
 class RouteBatch {
  public:
-  void add_bridge(const std::string& name, const std::string& mac);
+  /// An `mtu` of 0 is the kernel's default. An existing bridge of that name is success.
+  void add_bridge(const std::string& name, const std::string& mac, uint32_t mtu);
   /// One pair: `name` in this namespace, already a port of `master`; `peer` is born in the namespace `peer_ns`.
   void add_veth(const std::string& name, int master_index, const std::string& peer, const std::string& peer_mac,
-                int peer_ns);
+                int peer_ns, uint32_t mtu);
   /// No link-local address is made when the link comes up. Kernels without IPv6 are content.
   void no_ipv6_addresses(const std::string& name);
   void set_up(const std::string& name);

@@ -1,0 +1,259 @@
+// Everything here happens in network namespaces of the test's own: the program leaves the host's at its start.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "network/internal/ipv4.h"
+#include "network/network.h"
+#include "store/store.h"
+#include "sys/file.h"
+#include "sys/nftables.h"
+#include "sys/rtnetlink.h"
+
+namespace sampan::network {
+namespace {
+
+sys::NsFd own_namespace() { return sys::NsFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
+
+void bring_lo_up(int netlink) {
+  sys::RouteBatch batch;
+  batch.set_up("lo");
+  ASSERT_TRUE(batch.run(netlink));
+}
+
+/// The namespace that plays the host.
+class PrivateHost : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    if (::geteuid() != 0) return;
+    ASSERT_EQ(::unshare(CLONE_NEWNET), 0);
+    auto netlink = sys::open_netlink(sys::NetlinkFamily::Route);
+    ASSERT_TRUE(netlink);
+    bring_lo_up(netlink->get());
+  }
+};
+const auto* const kPrivateHost = ::testing::AddGlobalTestEnvironment(new PrivateHost);
+
+/// A namespace with a netlink socket inside, as the zygote hands them over.
+struct Namespace {
+  sys::NsFd ns;
+  sys::Fd netlink;
+
+  Namespace() {
+    in_home([&] {
+      EXPECT_EQ(::unshare(CLONE_NEWNET), 0);
+      ns = own_namespace();
+      netlink = std::move(*sys::open_netlink(sys::NetlinkFamily::Route));
+      bring_lo_up(netlink.get());
+    });
+  }
+  static void in_home(const std::function<void()>& work) {
+    auto home = own_namespace();
+    work();
+    EXPECT_EQ(::setns(home.get(), CLONE_NEWNET), 0);
+  }
+  /// A socket remembers the namespace that it was born in.
+  sys::Fd socket(int family, int type) const {
+    sys::Fd out;
+    in_home([&] {
+      EXPECT_EQ(::setns(ns.get(), CLONE_NEWNET), 0);
+      out = sys::Fd(::socket(family, type | SOCK_CLOEXEC, 0));
+    });
+    timeval limit{2, 0};
+    EXPECT_EQ(::setsockopt(out.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    EXPECT_EQ(::setsockopt(out.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+    return out;
+  }
+};
+
+sockaddr_in address_of(const std::string& ip, uint16_t port) {
+  sockaddr_in out{};
+  out.sin_family = AF_INET;
+  out.sin_port = htons(port);
+  out.sin_addr.s_addr = htonl(*parse_ipv4(ip));
+  return out;
+}
+
+sys::Fd host_socket(int family, int type) {
+  sys::Fd out(::socket(family, type | SOCK_CLOEXEC, 0));
+  timeval limit{2, 0};
+  (void)::setsockopt(out.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  (void)::setsockopt(out.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  return out;
+}
+
+/// Answers every connection with the peer's address, then echoes until the peer ends.
+class Server {
+ public:
+  Server(const Namespace& where, uint16_t port) : listener_(where.socket(AF_INET, SOCK_STREAM)) {
+    auto address = address_of("0.0.0.0", port);
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_.get(), 8), 0);
+    timeval forever{0, 0};
+    (void)::setsockopt(listener_.get(), SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Server() {
+    (void)::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+
+ private:
+  void serve() {
+    for (;;) {
+      sockaddr_in peer{};
+      socklen_t length = sizeof peer;
+      sys::Fd client(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_CLOEXEC));
+      if (!client.valid()) return;
+      std::string hello = format_ipv4(ntohl(peer.sin_addr.s_addr)) + "\n";
+      (void)sys::write_all(client.get(), hello);
+      char buffer[4096];
+      for (ssize_t got; (got = ::read(client.get(), buffer, sizeof buffer)) > 0;) {
+        (void)sys::write_all(client.get(), {buffer, static_cast<size_t>(got)});
+      }
+    }
+  }
+  sys::Fd listener_;
+  std::thread thread_;
+};
+
+/// Sends a text, ends, and reads all: "<address the server saw>\n<text>"; "" when the connection fails.
+std::string talk_to(sys::Fd socket, const sockaddr* address, socklen_t length, const std::string& text) {
+  timeval limit{0, 600'000};
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  if (::connect(socket.get(), address, length) < 0) return "";
+  if (!sys::write_all(socket.get(), text)) return "";
+  (void)::shutdown(socket.get(), SHUT_WR);
+  auto answer = sys::read_fd(socket.get());
+  return answer ? *answer : "";
+}
+
+std::string talk(sys::Fd socket, const std::string& ip, uint16_t port, const std::string& text = "hello") {
+  auto address = address_of(ip, port);
+  return talk_to(std::move(socket), reinterpret_cast<sockaddr*>(&address), sizeof address, text);
+}
+
+size_t count_links(const std::string& prefix) {
+  auto netlink = sys::open_netlink(sys::NetlinkFamily::Route);
+  auto links = sys::list_links(netlink->get());
+  return static_cast<size_t>(std::ranges::count_if(*links, [&](const auto& link) { return link.name.starts_with(prefix); }));
+}
+
+class NetworksTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    char pattern[] = "/tmp/sampan.network.XXXXXX";
+    directory_ = ::mkdtemp(pattern);
+    store_ = std::move(*store::open_store(directory_ + "/db"));
+    reopen({});
+  }
+  void TearDown() override {
+    if (networks_) EXPECT_TRUE(networks_->teardown());
+    networks_.reset();
+    store_.reset();
+    if (!directory_.empty()) EXPECT_TRUE(sys::remove_tree(directory_));
+  }
+  void reopen(const std::vector<Endpoint>& live) {
+    networks_.reset();
+    auto opened = open_networks(*store_, {});
+    ASSERT_TRUE(opened) << opened.error().message();
+    networks_ = std::move(*opened);
+    auto recovered = networks_->recover(live);
+    ASSERT_TRUE(recovered) << recovered.error().message();
+  }
+  Endpoint attach(const Namespace& where, std::vector<PortMapping> ports = {}, const std::string& network = "bridge",
+                  const std::string& name = "web") {
+    AttachRequest request;
+    request.network = network;
+    request.container_id = std::string(60, 'c') + name.substr(0, 3) + "0";
+    request.container_name = name;
+    request.ports = std::move(ports);
+    auto endpoint = networks_->attach(request, where.ns, where.netlink);
+    EXPECT_TRUE(endpoint) << endpoint.error().message();
+    return endpoint ? *endpoint : Endpoint{};
+  }
+  std::string attach_error(const Namespace& where, std::vector<PortMapping> ports) {
+    AttachRequest request;
+    request.network = "bridge";
+    request.container_name = "second";
+    request.ports = std::move(ports);
+    auto endpoint = networks_->attach(request, where.ns, where.netlink);
+    EXPECT_FALSE(endpoint);
+    return endpoint ? "" : endpoint.error().message();
+  }
+
+  std::string directory_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Networks> networks_;
+};
+
+/// A machine on a cable: 10.9.0.2, the host is 10.9.0.1 and its way to everything.
+struct OutsideMachine : Namespace {
+  OutsideMachine() {
+    auto host = sys::open_netlink(sys::NetlinkFamily::Route);
+    sys::RouteBatch batch;
+    batch.add_veth("cable", 0, "eth0", "02:00:00:00:00:02", ns.get(), 0);
+    batch.set_up("cable");
+    EXPECT_TRUE(batch.run(host->get()));
+    sys::RouteBatch address;
+    address.add_address(*sys::find_link_index(host->get(), "cable"), *parse_ipv4("10.9.0.1"), 24);
+    EXPECT_TRUE(address.run(host->get()));
+    sys::RouteBatch inside;
+    inside.set_up("eth0");
+    inside.add_address(*sys::find_link_index(netlink.get(), "eth0"), *parse_ipv4("10.9.0.2"), 24);
+    inside.add_default_route(*parse_ipv4("10.9.0.1"));
+    EXPECT_TRUE(inside.run(netlink.get()));
+  }
+  ~OutsideMachine() {
+    auto host = sys::open_netlink(sys::NetlinkFamily::Route);
+    sys::RouteBatch batch;
+    batch.delete_link("cable");
+    EXPECT_TRUE(batch.run(host->get()));
+  }
+};
+
+TEST_F(NetworksTest, two_containers_reach_each_other) {
+  Namespace first, second;
+  Endpoint one = attach(first), two = attach(second);
+  EXPECT_NE(one.ip_address, two.ip_address);
+  Server server(first, 80);
+  EXPECT_EQ(talk(second.socket(AF_INET, SOCK_STREAM), one.ip_address, 80), two.ip_address + "\nhello");
+}
+
+TEST_F(NetworksTest, published_port_answers_from_everywhere) {
+  Namespace container, neighbour;
+  OutsideMachine outside;
+  Endpoint endpoint = attach(container, {{"tcp", 80, "", 8080}});
+  attach(neighbour);
+  Server server(container, 80);
+  EXPECT_EQ(talk(outside.socket(AF_INET, SOCK_STREAM), "10.9.0.1", 8080), "10.9.0.2\nhello");
+  EXPECT_EQ(talk(host_socket(AF_INET, SOCK_STREAM), "10.9.0.1", 8080), "10.9.0.1\nhello");
+  EXPECT_EQ(talk(host_socket(AF_INET, SOCK_STREAM), "127.0.0.1", 8080), endpoint.gateway + "\nhello");
+  EXPECT_EQ(talk(neighbour.socket(AF_INET, SOCK_STREAM), endpoint.gateway, 8080), endpoint.gateway + "\nhello");
+  EXPECT_EQ(talk(container.socket(AF_INET, SOCK_STREAM), "10.9.0.1", 8080), endpoint.gateway + "\nhello");
+}
+
+TEST_F(NetworksTest, localhost_by_ipv6_is_relayed) {
+  Namespace container;
+  Endpoint endpoint = attach(container, {{"tcp", 80, "", 8080}});
+  Server server(container, 80);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(8080);
+  address.sin6_addr = in6addr_loopback;
+  std::string text(300'000, 'x');
+  std::string answer = talk_to(host_socket(AF_INET6, SOCK_STREAM), reinterpret_cast<sockaddr*>(&address),
+                               sizeof address, "hello");
+  EXPECT_EQ(answer, endpoint.gateway + "\nhello");
+}
+
+}  // namespace
+}  // namespace sampan::network
