@@ -124,6 +124,13 @@ Result<std::optional<Packet>> receive_packet(int socket, std::chrono::millisecon
   return std::optional<Packet>(std::move(packet));
 }
 
+Result<Packet> receive_packet(int socket) {
+  for (;;) {
+    auto packet = TRY(receive_packet(socket, std::chrono::hours(1)));
+    if (packet) return std::move(*packet);
+  }
+}
+
 Result<Fd> listen_packets(int dir, const std::string& name) {
   auto socket = TRY(make_socket());
   sockaddr_un address = address_of(dir, name);

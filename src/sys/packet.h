@@ -34,6 +34,8 @@ Result<void> send_packet(int socket, std::string_view bytes, std::span<const int
 /// The next message; nullopt when there is none within `wait`.
 /// Errors: DataLoss when descriptors were cut off (the table is full).
 Result<std::optional<Packet>> receive_packet(int socket, std::chrono::milliseconds wait);
+/// The next message, however long it takes; an empty one with `end` when the other side has closed.
+Result<Packet> receive_packet(int socket);
 
 /// A listening path socket, mode 0600. The directory may lie deeper than a socket's name is long.
 Result<Fd> listen_packets(int dir, const std::string& name);

@@ -1,0 +1,28 @@
+#pragma once
+// shim/call: one request of the daemon and its answer.
+
+#include <chrono>
+#include <span>
+#include <vector>
+
+#include "shim/messages.h"
+
+namespace sampan::shim {
+
+inline constexpr std::chrono::milliseconds kStartDeadline{30'000};  // create, start, exec
+inline constexpr std::chrono::milliseconds kCallDeadline{10'000};
+
+struct Answer {
+  Reply reply;
+  std::vector<sys::Fd> fds;
+};
+/// Sends the request with its own reply socket in front of `fds` and waits for the answer.
+/// Errors: the other side's own; DeadlineExceeded; Unavailable when it has gone.
+Result<Answer> call(int socket, const Request& request, std::span<const int> fds, std::chrono::milliseconds deadline);
+
+Result<std::unique_ptr<ShimConnection>> make_connection(sys::Fd link, pid_t init, uint64_t generation,
+                                                        std::vector<std::string> warnings);
+/// What Zygote::start() does, and what create() was told on the way.
+Result<Started> start_container(ShimConnection& connection);
+
+}  // namespace sampan::shim

@@ -1,0 +1,101 @@
+// The first half of a shim's life: directory, log, streams, container.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "shim/internal/shim_process.h"
+#include "sys/file.h"
+
+namespace sampan::shim {
+
+namespace {
+
+/// Never killed for want of memory before the containers are: nobody else knows their exit codes.
+bool protect_from_oom_killer() { return sys::write_kernel_file("/proc/self/oom_score_adj", "-998").has_value(); }
+
+/// The container joins the namespace that the descriptor stands for.
+void join_network(oci::Spec& spec, int netns) {
+  std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), netns);
+  if (!spec.linux_) spec.linux_.emplace();
+  for (auto& ns : spec.linux_->namespaces) {
+    if (ns.type != "network") continue;
+    ns.path = path;
+    return;
+  }
+  spec.linux_->namespaces.push_back({"network", path});
+}
+
+}  // namespace
+
+Result<Reply> ShimProcess::create(ShimInput& input) {
+  auto payload = TRY(read_start_payload(input.payload.get()));
+  input.payload.reset();
+  id_ = payload.message.id;
+  generation_ = payload.message.generation;
+  dir_ = payload.message.dir;
+  if (named_) named_(id_);
+  TRY_CONTEXT(prepare_directory(), "prepare the shim");
+  TRY(create_container(payload, std::move(input.netns)));
+  Reply reply;
+  reply.pid = init_.pid;
+  reply.generation = generation_;
+  reply.warnings = warnings_;
+  return reply;
+}
+
+Result<void> ShimProcess::prepare_directory() {
+  TRY(sys::make_dirs(dir_, 0700));
+  dir_fd_ = TRY(sys::open_dir(dir_));
+  // Left by an earlier run: its daemon has consumed the record, or another would have been told.
+  TRY(sys::remove_file(dir_ + "/shim.sock"));
+  TRY(sys::remove_file(dir_ + "/exit.json"));
+  return links_.listen(dir_fd_.get());
+}
+
+Result<void> ShimProcess::create_container(Payload<StartMessage>& payload, sys::NsFd netns) {
+  StartMessage& message = payload.message;
+  log_ = TRY(logs::open_writer(writer_options_of(message.log)));
+  if (message.spec.process) {
+    message.spec.process->terminal = message.tty;
+    auto& score = message.spec.process->oom_score_adj;
+    if (protect_from_oom_killer() && !score) score = 0;  // it would inherit ours
+    oom_score_adj_ = score;
+  }
+  if (netns.valid()) join_network(message.spec, netns.get());
+  init_.streams = std::make_unique<ProcessStreams>(
+      loop_, scratch_,
+      StreamOptions{.tty = message.tty, .open_stdin = message.open_stdin, .stdin_once = message.stdin_once, .log = log_.get()},
+      [this] {
+        links_.send({.kind = static_cast<int>(ShimEvent::Kind::Detach), .generation = generation_,
+                     .time = codec::format_rfc3339(now_wall())});
+      });
+  runtime::CreateOptions options;
+  options.id = message.id;
+  options.rootfs = message.rootfs;
+  options.user = message.user;
+  options.group_add = message.group_add;
+  options.seccomp = std::move(payload.seccomp);
+  options.cgroup_path = message.cgroup_path;
+  options.init_path = message.init_path;
+  options.stdio = TRY(init_.streams->open_pipes());
+  container_ = TRY(runtime::create(message.spec, options));
+  runtime::Process& process = container_->init();
+  init_.pid = process.pid;
+  warnings_ = std::move(process.warnings);
+  init_.pidfd = std::move(process.pidfd);
+  init_.watch.set(loop_, init_.pidfd.get(), EPOLLIN, init_);
+  init_.streams->adopt(std::move(process.console));
+  oom_kills_ = container_->cgroups().oom_kills().value_or(0);
+  return {};
+}
+
+/// The container will never run, or must not run on: nothing of it stays.
+void ShimProcess::abandon() {
+  if (container_) (void)container_->destroy();
+  links_.stop_listening();
+  if (!dir_fd_.valid()) return;
+  (void)sys::remove_file(dir_ + "/shim.sock");
+  (void)::rmdir(dir_.c_str());  // stays when the daemon keeps something in it
+}
+
+}  // namespace sampan::shim

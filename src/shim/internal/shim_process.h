@@ -1,0 +1,110 @@
+#pragma once
+// shim/shim_process: the whole of one shim: it makes the container, waits for `start`, serves streams, attach, exec and
+// signals, records the exit, and goes.
+//
+//   create() --start--> running --init exits--> record, destroy, Exit event --clients served, event acknowledged--> end
+//      \-- no daemon left before start, or the directory gone --> destroy, end
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cgroup/cgroup.h"
+#include "runtime/runtime.h"
+#include "shim/internal/links.h"
+#include "shim/internal/streams.h"
+#include "sys/process.h"
+
+namespace sampan::shim {
+
+/// What the zygote hands to a new shim.
+struct ShimInput {
+  sys::Fd reply;    // of the `create` request
+  sys::Fd link;     // the daemon's connection
+  sys::Fd payload;
+  sys::NsFd netns;  // invalid: as the specification says
+};
+
+/// What a container and its execs leave behind for the end of their clients.
+struct EndedProcess {
+  std::unique_ptr<ProcessStreams> streams;
+  uint64_t event = 0;
+  Clock::time_point ended;
+  bool finishing = false;
+};
+
+class ShimProcess {
+ public:
+  explicit ShimProcess(EventLoop loop, const cgroup::HostCgroups& host);
+  ~ShimProcess();
+  /// Called with the container's id once it is known.
+  void on_named(std::function<void(const std::string&)> named) { named_ = std::move(named); }
+  /// Runs to the container's end; returns the shim's exit status.
+  int run(ShimInput input);
+
+ private:
+  struct Running final : Handler {
+    ShimProcess* shim = nullptr;
+    std::string exec_id;  // "" is init
+    pid_t pid = 0;
+    sys::PidFd pidfd;
+    Watch watch;
+    std::unique_ptr<ProcessStreams> streams;
+    bool ended = false;
+    void on_ready(uint32_t) override { shim->on_process_ended(*this); }
+  };
+
+  // create.cc
+  Result<Reply> create(ShimInput& input);
+  Result<void> prepare_directory();
+  Result<void> create_container(Payload<StartMessage>& payload, sys::NsFd netns);
+  void abandon();
+
+  // requests.cc
+  void on_request(sys::Packet packet);
+  Result<Reply> serve(const Request& request, sys::Packet& packet);
+  Result<Reply> hello();
+  Result<Reply> start();
+  Result<Reply> attach(const Request& request, sys::Packet& packet);
+  Result<Reply> signal(const std::string& exec_id, int number);
+  Result<Reply> exec(const Request& request, sys::Packet& packet);
+  Running* find(const std::string& exec_id);
+
+  // exit.cc
+  void on_process_ended(Running& process);
+  void on_exec_ended(Running& process, const sys::ExitStatus& status);
+  void on_init_ended(const sys::ExitStatus& status);
+  void drain_all();
+  void end_execs();
+  bool check_oom();
+
+  int run_loop();
+  void tick(Clock::time_point now);
+  void tick_ended(Clock::time_point now);
+  int timeout_ms(Clock::time_point now) const;
+  void on_idle();
+  bool finished() const;
+
+  EventLoop loop_;
+  const cgroup::HostCgroups& host_;
+  ScratchBuffer scratch_;
+  DaemonLinks links_;
+  std::unique_ptr<logs::Writer> log_;
+  std::unique_ptr<runtime::Container> container_;
+  Running init_;
+  std::vector<std::unique_ptr<Running>> execs_;
+  std::vector<EndedProcess> ended_;
+
+  std::function<void(const std::string&)> named_;
+  std::string id_, dir_;
+  sys::DirFd dir_fd_;
+  uint64_t generation_ = 0;
+  uint64_t oom_kills_ = 0;
+  std::optional<int32_t> oom_score_adj_;
+  std::vector<std::string> warnings_;
+  bool running_ = false, exited_ = false, gone_ = false;
+  bool dirty_ = true;  // memory was used since the last time we gave some back
+};
+
+}  // namespace sampan::shim

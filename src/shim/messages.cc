@@ -1,0 +1,124 @@
+#include "shim/messages.h"
+
+#include <cstring>
+
+#include "codec/json.h"
+#include "sys/packet.h"
+
+namespace sampan::shim {
+
+std::string format_request(const Request& request) { return codec::to_json(request); }
+Result<Request> parse_request(std::string_view text) { return codec::from_json<Request>(text); }
+std::string format_reply(const Reply& reply) { return codec::to_json(reply); }
+Result<Reply> parse_reply(std::string_view text) { return codec::from_json<Reply>(text); }
+std::string format_event(const Event& event) { return codec::to_json(event); }
+Result<Event> parse_event(std::string_view text) { return codec::from_json<Event>(text); }
+std::string format_exit_record(const ExitRecord& record) { return codec::to_json(record); }
+Result<ExitRecord> parse_exit_record(std::string_view text) { return codec::from_json<ExitRecord>(text); }
+
+Reply reply_of(const Error& error) {
+  Reply reply;
+  reply.code = static_cast<int>(error.code());
+  reply.err = error.errno_value();
+  reply.message = error.message();
+  if (reply.message.empty()) reply.message = code_name(error.code());
+  return reply;
+}
+
+Result<Reply> result_of(Reply reply) {
+  if (reply.message.empty()) return reply;
+  bool known = reply.code >= 0 && reply.code <= static_cast<int>(Code::Internal);
+  return Error(known ? static_cast<Code>(reply.code) : Code::Unknown, std::move(reply.message), reply.err);
+}
+
+WireAttach wire_of(const AttachOptions& options) {
+  return {.stdin_ = options.stdin_, .stdout_ = options.stdout_, .stderr_ = options.stderr_,
+          .multiplexed = options.multiplexed, .detach_keys = options.detach_keys};
+}
+
+logs::WriterOptions writer_options_of(const WireLog& log) {
+  return {.driver = log.driver, .path = log.path, .max_size = log.max_size, .max_file = log.max_file,
+          .attributes = log.attributes};
+}
+
+namespace {
+
+Result<sys::Fd> make_payload_of(const std::string& json, const std::optional<runtime::SeccompProgram>& seccomp) {
+  PayloadHeader header;
+  header.json_bytes = static_cast<uint32_t>(json.size());
+  header.has_seccomp = seccomp.has_value();
+  header.seccomp_count = seccomp ? seccomp->size() : 0;
+  std::string_view parts[] = {
+      {reinterpret_cast<const char*>(&header), sizeof header},
+      json,
+      {seccomp ? reinterpret_cast<const char*>(seccomp->data()) : "", header.seccomp_count * sizeof(uint64_t)}};
+  return sys::make_memory_file("sampan-request", parts);
+}
+
+template <typename Message>
+Result<Payload<Message>> read_payload(int file) {
+  std::string bytes = TRY(sys::read_memory_file(file));
+  PayloadHeader header;
+  if (bytes.size() < sizeof header) return fail(Code::DataLoss, "torn request");
+  std::memcpy(&header, bytes.data(), sizeof header);
+  size_t rest = bytes.size() - sizeof header;
+  if (header.magic != PayloadHeader::kMagic || header.json_bytes > rest ||
+      header.seccomp_count != (rest - header.json_bytes) / sizeof(uint64_t)) {
+    return fail(Code::DataLoss, "malformed request");
+  }
+  Payload<Message> out;
+  out.message = TRY(codec::from_json<Message>(std::string_view(bytes).substr(sizeof header, header.json_bytes)));
+  if (header.has_seccomp) {
+    out.seccomp.emplace(header.seccomp_count);
+    std::memcpy(out.seccomp->data(), bytes.data() + sizeof header + header.json_bytes,
+                header.seccomp_count * sizeof(uint64_t));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<sys::Fd> make_payload(const StartRequest& request) {
+  StartMessage message{.id = request.id, .generation = request.generation, .dir = request.dir, .spec = request.spec,
+                       .rootfs = request.rootfs, .user = request.user, .group_add = request.group_add,
+                       .cgroup_path = request.cgroup_path, .init_path = request.init_path, .tty = request.tty,
+                       .open_stdin = request.open_stdin, .stdin_once = request.stdin_once,
+                       .log = {.driver = request.log.driver, .path = request.log.path,
+                               .max_size = request.log.max_size, .max_file = request.log.max_file,
+                               .attributes = request.log.attributes}};
+  // The compiled program replaces the section, which is the largest part of the specification.
+  if (request.seccomp && message.spec.linux_) message.spec.linux_->seccomp.reset();
+  return make_payload_of(codec::to_json(message), request.seccomp);
+}
+
+Result<sys::Fd> make_payload(const ExecRequest& request) {
+  ExecMessage message{.exec_id = request.exec_id, .process = request.process, .user = request.user,
+                      .privileged = request.privileged, .tty = request.tty, .detach = request.detach,
+                      .attach = wire_of(request.attach)};
+  return make_payload_of(codec::to_json(message), request.seccomp);
+}
+
+Result<Payload<StartMessage>> read_start_payload(int file) { return read_payload<StartMessage>(file); }
+Result<Payload<ExecMessage>> read_exec_payload(int file) { return read_payload<ExecMessage>(file); }
+
+void warm_up_messages() {
+  StartMessage start;
+  start.spec.process.emplace().capabilities.emplace();
+  start.spec.process->rlimits.resize(1);
+  start.spec.mounts.resize(1);
+  auto& linux = start.spec.linux_.emplace();
+  linux.namespaces.resize(1);
+  linux.devices.resize(1);
+  linux.resources.emplace().devices.resize(1);
+  linux.resources->memory.emplace();
+  linux.resources->cpu.emplace();
+  linux.resources->pids.emplace();
+  (void)codec::from_json<StartMessage>(codec::to_json(start));
+  (void)codec::from_json<ExecMessage>(codec::to_json(ExecMessage{.process = *start.spec.process}));
+  (void)parse_request(format_request({}));
+  (void)format_reply({});
+  (void)format_event({});
+  (void)format_exit_record({});
+}
+
+}  // namespace sampan::shim

@@ -1,0 +1,166 @@
+#pragma once
+// shim/messages: what daemon, zygote and shim say to each other.
+//
+// Every socket is SOCK_SEQPACKET; every message is one packet, a small JSON object. A request that wants an answer
+// brings its own reply socket as its first descriptor, so calls of many threads need neither locks nor numbers, and a
+// caller that has gone is noticed. Large payloads travel in memory files.
+//
+//   daemon                                zygote                       shim
+//     | -- netns  [reply] ----------------> |                           |
+//     | <-- Reply [netns, netlink] -------- |  from the warm pool       |
+//     | -- create [reply, link, payload,(netns)] --> | -- fork -------> |
+//     | <-- Reply {pid, warnings} -------------------------------------- |  on `reply`; `link` is now the connection
+//     |
+//     | -- attach [reply, client, (leftover)] --------------------------> |  wired before the process runs
+//     | -- start  [reply] ----------------------------------------------> |
+//     | <-- Reply {pid, warnings} --------------------------------------- |  after its execve
+//     | -- signal, resize, signal_exec, exec [reply, ...] --------------> |
+//     | <-- Event {kind, number, ...} ----------------------------------- |  on the link, unasked
+//     | -- ack {number} ------------------------------------------------> |  the daemon has acted on the event
+//     |
+//     | after a restart of the daemon: connect to <dir>/shim.sock, then
+//     | -- hello [reply] -----------------------------------------------> |
+//     | <-- Reply {pid, generation, execs}, then the events nobody got -- |
+//
+// An end event (Exit, ExecExit) is sent before the clients of that process see the end of their stream, and they see it
+// only after the ack (or two seconds): who reads to the end and then asks the daemon for the exit code gets it.
+//
+// The payload of `create` and `exec` is one memory file: a PayloadHeader, the JSON text, the seccomp program.
+
+#include <boost/describe/class.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "codec/json_style.h"
+#include "oci/spec.h"
+#include "runtime/runtime.h"
+#include "shim/shim.h"
+
+namespace sampan::shim {
+
+/// How a client is wired; see AttachOptions.
+struct WireAttach {
+  bool stdin_ = false, stdout_ = false, stderr_ = false, multiplexed = false;
+  std::string detach_keys;
+};
+
+struct Request {
+  std::string op;  // "netns" "create" "hello" "start" "attach" "signal" "resize" "exec" "signal_exec" "ack"
+  std::string exec_id;
+  int signal = 0;
+  uint16_t rows = 0, columns = 0;
+  uint64_t number = 0;
+  WireAttach attach;
+  bool with_client = false, with_leftover = false, with_netns = false;  // which optional descriptors are there
+};
+
+struct Reply {
+  // The failure, when message is not empty.
+  int code = 0;
+  int err = 0;
+  std::string message;
+
+  int64_t pid = 0;
+  uint64_t generation = 0;
+  std::vector<std::string> warnings;
+  std::vector<std::string> execs;  // running ones
+};
+
+struct Event {
+  int kind = 0;         // ShimEvent::Kind
+  uint64_t number = 0;  // to be acknowledged; 0: not
+  uint64_t generation = 0;
+  std::string exec_id;
+  int exit_code = 0;
+  bool oom_killed = false;
+  std::string time;
+};
+
+struct WireLog {
+  std::string driver, path;
+  int64_t max_size = 0, max_file = 0;
+  std::map<std::string, std::string> attributes;
+};
+struct StartMessage {
+  std::string id;
+  uint64_t generation = 0;
+  std::string dir;
+  oci::Spec spec;
+  oci::Mount rootfs;
+  std::string user;
+  std::vector<std::string> group_add;
+  std::string cgroup_path, init_path;
+  bool tty = false, open_stdin = false, stdin_once = false;
+  WireLog log;
+};
+struct ExecMessage {
+  std::string exec_id;
+  oci::Process process;
+  std::string user;
+  bool privileged = false, tty = false, detach = false;
+  WireAttach attach;
+};
+
+BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, detach_keys))
+BOOST_DESCRIBE_STRUCT(Request, (), (op, exec_id, signal, rows, columns, number, attach, with_client, with_leftover,
+                                    with_netns))
+BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs))
+BOOST_DESCRIBE_STRUCT(Event, (), (kind, number, generation, exec_id, exit_code, oom_killed, time))
+BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, attributes))
+BOOST_DESCRIBE_STRUCT(StartMessage, (), (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty,
+                                         open_stdin, stdin_once, log))
+BOOST_DESCRIBE_STRUCT(ExecMessage, (), (exec_id, process, user, privileged, tty, detach, attach))
+BOOST_DESCRIBE_STRUCT(ExitRecord, (), (generation, exit_code, signal, oom_killed, finished_at))
+
+inline constexpr codec::JsonStyle kWireStyle{codec::Naming::Snake, codec::Emit::NonEmpty};
+inline codec::JsonStyle json_style(const WireAttach*) { return kWireStyle; }
+inline codec::JsonStyle json_style(const Request*) { return kWireStyle; }
+inline codec::JsonStyle json_style(const Reply*) { return kWireStyle; }
+inline codec::JsonStyle json_style(const Event*) { return kWireStyle; }
+inline codec::JsonStyle json_style(const WireLog*) { return kWireStyle; }
+inline codec::JsonStyle json_style(const StartMessage*) { return kWireStyle; }
+inline codec::JsonStyle json_style(const ExecMessage*) { return kWireStyle; }
+inline codec::JsonStyle json_style(const ExitRecord*) { return {codec::Naming::Snake, codec::Emit::All}; }
+
+std::string format_request(const Request& request);
+Result<Request> parse_request(std::string_view text);
+std::string format_reply(const Reply& reply);
+Result<Reply> parse_reply(std::string_view text);
+std::string format_event(const Event& event);
+Result<Event> parse_event(std::string_view text);
+std::string format_exit_record(const ExitRecord& record);
+Result<ExitRecord> parse_exit_record(std::string_view text);
+
+/// A reply that carries the error as data: its code, errno and whole message.
+Reply reply_of(const Error& error);
+/// The error in the reply, when there is one.
+Result<Reply> result_of(Reply reply);
+
+/// The payload of `create` and `exec`.
+struct PayloadHeader {
+  uint32_t magic = kMagic;
+  uint32_t json_bytes = 0;
+  uint64_t seccomp_count = 0;
+  bool has_seccomp = false;
+  static constexpr uint32_t kMagic = 0x314d4853;  // "SHM1"
+};
+template <typename Message>
+struct Payload {
+  Message message;
+  std::optional<runtime::SeccompProgram> seccomp;
+};
+Result<sys::Fd> make_payload(const StartRequest& request);
+Result<sys::Fd> make_payload(const ExecRequest& request);
+Result<Payload<StartMessage>> read_start_payload(int file);
+Result<Payload<ExecMessage>> read_exec_payload(int file);
+
+WireAttach wire_of(const AttachOptions& options);
+logs::WriterOptions writer_options_of(const WireLog& log);
+
+/// Runs every codec once, so that what they build on first use lies in pages that all shims share.
+void warm_up_messages();
+
+}  // namespace sampan::shim
