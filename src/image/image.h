@@ -52,6 +52,16 @@ struct RemovedImage {
   std::string untagged, deleted;  // one of them
 };
 
+/// One line of `docker history`, newest first.
+struct HistoryEntry {
+  std::string id = {};          // "sha256:...", or "<missing>" for steps of an image that was pulled
+  int64_t created = 0;          // seconds since 1970
+  std::string created_by = {};
+  std::vector<std::string> tags = {};
+  int64_t size = 0;
+  std::string comment = {};
+};
+
 enum class Force { No, Yes };
 
 class Images {
@@ -64,8 +74,10 @@ class Images {
   /// By id, unique id prefix ("sha256:" optional), name[:tag] or name@digest. Errors: NotFound ("No such image: x"),
   /// InvalidArgument (ambiguous prefix).
   virtual Result<ImageRecord> get(const std::string& name) = 0;
+  virtual Result<std::vector<HistoryEntry>> history(const std::string& name) = 0;
   virtual Result<void> tag(const std::string& image_id, const oci::Reference& target) = 0;
-  /// `used_by` answers which containers use an image id (names); the image stays when one does and force is No.
+  /// `used_by` answers which containers use an image id: their ids or names, with "running:" before those that run.
+  /// The image stays when a running one does, or a stopped one and force is No. Errors: Conflict in Docker's words.
   virtual Result<std::vector<RemovedImage>> remove(const std::string& name, Force force, bool prune_parents,
                                                    const std::function<std::vector<std::string>(const std::string&)>& used_by) = 0;
 
