@@ -23,7 +23,7 @@
 //     | <-- Reply {pid, generation, execs}, then the events nobody got -- |
 //
 // An end event (Exit, ExecExit) is sent before the clients of that process see the end of their stream, and they see it
-// only after the ack (or two seconds): who reads to the end and then asks the daemon for the exit code gets it.
+// only after the ack (or a second): who reads to the end and then asks the daemon for the exit code gets it.
 //
 // The payload of `create` and `exec` is one memory file: a PayloadHeader, the JSON text, the seccomp program.
 

@@ -97,7 +97,9 @@ class ShimConnection {
   virtual ~ShimConnection() = default;
   /// Readable when next_event() has something; end of file is an event-less close (read the exit record then).
   virtual int event_fd() const = 0;
-  /// nullopt: nothing now. Errors: Unavailable when the shim has gone.
+  /// nullopt: nothing now. Errors: Unavailable when the shim has gone. Call it until it says nullopt: coming back is
+  /// what tells the shim that the last event has been acted on, and an attached client sees the end of its stream (and
+  /// asks for the exit code) only after that, or a second later.
   virtual Result<std::optional<ShimEvent>> next_event() = 0;
 
   virtual pid_t init_pid() const = 0;

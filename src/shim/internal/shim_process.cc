@@ -9,7 +9,7 @@ namespace sampan::shim {
 
 namespace {
 
-constexpr auto kAckPatience = std::chrono::seconds(2);
+constexpr auto kAckPatience = std::chrono::seconds(1);
 constexpr int kQuietMs = 500;            // after this we give memory back
 constexpr int kHousekeepingMs = 30'000;  // is our directory still there; did the OOM killer strike
 
@@ -70,7 +70,7 @@ void ShimProcess::tick_ended(Clock::time_point now) {
     }
     process.streams->tick(now);
   }
-  std::erase_if(ended_, [](const auto& process) { return process.finishing && !process.streams->has_clients(); });
+  std::erase_if(ended_, [](const auto& process) { return !process.streams->has_clients(); });
 }
 
 int ShimProcess::timeout_ms(Clock::time_point now) const {
