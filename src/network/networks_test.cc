@@ -1,6 +1,7 @@
 // Everything here happens in network namespaces of the test's own: the program leaves the host's at its start.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
@@ -126,7 +127,7 @@ class Server {
 
 /// Sends a text, ends, and reads all: "<address the server saw>\n<text>"; "" when the connection fails.
 std::string talk_to(sys::Fd socket, const sockaddr* address, socklen_t length, const std::string& text) {
-  timeval limit{0, 600'000};
+  timeval limit{0, 300'000};
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (::connect(socket.get(), address, length) < 0) return "";
   if (!sys::write_all(socket.get(), text)) return "";
@@ -249,10 +250,205 @@ TEST_F(NetworksTest, localhost_by_ipv6_is_relayed) {
   address.sin6_family = AF_INET6;
   address.sin6_port = htons(8080);
   address.sin6_addr = in6addr_loopback;
-  std::string text(300'000, 'x');
   std::string answer = talk_to(host_socket(AF_INET6, SOCK_STREAM), reinterpret_cast<sockaddr*>(&address),
                                sizeof address, "hello");
   EXPECT_EQ(answer, endpoint.gateway + "\nhello");
+}
+
+
+/// What somebody listing the rules would see; the test program may use the tool that the product does without.
+std::string list_rules() {
+  std::string out;
+  FILE* pipe = ::popen("nft list ruleset 2>&1", "re");
+  char buffer[4096];
+  for (size_t got; (got = ::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, got);
+  ::pclose(pipe);
+  return out;
+}
+
+TEST_F(NetworksTest, unpublished_port_is_closed_to_neighbours_of_the_host) {
+  Namespace container;
+  OutsideMachine outside;
+  Endpoint endpoint = attach(container);
+  Server server(container, 80);
+  EXPECT_EQ(talk(outside.socket(AF_INET, SOCK_STREAM), endpoint.ip_address, 80), "");
+  EXPECT_EQ(talk(host_socket(AF_INET, SOCK_STREAM), endpoint.ip_address, 80), endpoint.gateway + "\nhello");
+}
+
+TEST_F(NetworksTest, container_goes_out_with_the_hosts_address) {
+  Namespace container;
+  OutsideMachine outside;
+  attach(container);
+  Server server(outside, 80);
+  EXPECT_EQ(talk(container.socket(AF_INET, SOCK_STREAM), "10.9.0.2", 80), "10.9.0.1\nhello");
+}
+
+TEST_F(NetworksTest, container_does_not_reach_the_hosts_loopback) {
+  Namespace container;
+  attach(container);
+  sys::Fd listener = host_socket(AF_INET, SOCK_STREAM);
+  auto address = address_of("127.0.0.1", 7777);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  sys::RouteBatch loose;  // the container's own lo would take the packet
+  loose.delete_address(1, *parse_ipv4("127.0.0.1"), 8);
+  ASSERT_TRUE(loose.run(container.netlink.get()));
+  EXPECT_EQ(talk(container.socket(AF_INET, SOCK_STREAM), "127.0.0.1", 7777), "");
+}
+
+TEST_F(NetworksTest, networks_are_isolated_and_internal_ones_have_no_way_out) {
+  OutsideMachine outside;
+  Namespace first, second, third;
+  ASSERT_TRUE(networks_->create({.name = "blue"}));
+  ASSERT_TRUE(networks_->create({.name = "inner", .internal = true}));
+  Endpoint one = attach(first), two = attach(second, {}, "blue"), three = attach(third, {{"tcp", 80, "", 8090}}, "inner");
+  EXPECT_EQ(three.gateway, "");
+  EXPECT_TRUE(three.ports.empty());
+  Server at_one(first, 80), at_outside(outside, 80);
+  EXPECT_EQ(talk(second.socket(AF_INET, SOCK_STREAM), one.ip_address, 80), "");
+  sys::RouteBatch stubborn;
+  stubborn.add_default_route(*parse_ipv4(networks_->get("inner")->gateway));
+  ASSERT_TRUE(stubborn.run(third.netlink.get()));
+  EXPECT_EQ(talk(third.socket(AF_INET, SOCK_STREAM), "10.9.0.2", 80), "");
+  EXPECT_EQ(talk(second.socket(AF_INET, SOCK_STREAM), "10.9.0.2", 80), "10.9.0.1\nhello");
+}
+
+TEST_F(NetworksTest, isolated_ports_do_not_reach_each_other) {
+  Namespace first, second;
+  ASSERT_TRUE(networks_->create({.name = "quiet", .options = {{"com.docker.network.bridge.enable_icc", "false"}}}));
+  Endpoint one = attach(first, {}, "quiet");
+  attach(second, {}, "quiet");
+  Server server(first, 80);
+  EXPECT_EQ(talk(second.socket(AF_INET, SOCK_STREAM), one.ip_address, 80), "");
+}
+
+TEST_F(NetworksTest, port_conflicts_speak_as_docker_does) {
+  Namespace first, second;
+  attach(first, {{"tcp", 80, "", 8080}});
+  EXPECT_THAT(attach_error(second, {{"tcp", 80, "", 8080}}),
+              ::testing::HasSubstr("Bind for 0.0.0.0:8080 failed: port is already allocated"));
+  EXPECT_THAT(attach_error(second, {{"tcp", 80, "127.0.0.1", 8080}}),
+              ::testing::HasSubstr("Bind for 127.0.0.1:8080 failed: port is already allocated"));
+  sys::Fd other = host_socket(AF_INET, SOCK_STREAM);
+  auto address = address_of("0.0.0.0", 8081);
+  ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(other.get(), 1), 0);
+  EXPECT_THAT(attach_error(second, {{"tcp", 80, "", 8081}}),
+              ::testing::HasSubstr("failed to bind port 0.0.0.0:8081/tcp: listen tcp4 0.0.0.0:8081: bind: address "
+                                   "already in use"));
+  EXPECT_EQ(count_links("vsp-"), 1u);
+  EXPECT_EQ(networks_->endpoints(networks_->get("bridge")->id).size(), 1u);
+  attach(second, {{"udp", 80, "", 8080}});
+}
+
+TEST_F(NetworksTest, chosen_ports_are_in_the_ephemeral_range_and_differ) {
+  Namespace container;
+  Endpoint endpoint = attach(container, {{"tcp", 80, "", 0}, {"tcp", 81, "", 0}});
+  ASSERT_EQ(endpoint.ports.size(), 2u);
+  EXPECT_GE(endpoint.ports[0].host_port, 32768);
+  EXPECT_NE(endpoint.ports[0].host_port, endpoint.ports[1].host_port);
+}
+
+TEST_F(NetworksTest, detach_leaves_nothing) {
+  Namespace container;
+  Endpoint endpoint = attach(container, {{"tcp", 80, "", 8080}, {"udp", 53, "127.0.0.1", 5353}});
+  EXPECT_THAT(list_rules(), ::testing::HasSubstr("tcp . 8080 : " + endpoint.ip_address));
+  EXPECT_THAT(list_rules(), ::testing::HasSubstr("127.0.0.1 . udp . 5353"));
+  ASSERT_TRUE(networks_->detach(endpoint));
+  EXPECT_EQ(count_links("vsp-"), 0u);
+  EXPECT_THAT(list_rules(), ::testing::Not(::testing::HasSubstr("8080")));
+  EXPECT_THAT(list_rules(), ::testing::Not(::testing::HasSubstr("5353")));
+  EXPECT_TRUE(networks_->detach(endpoint));
+  EXPECT_TRUE(networks_->endpoints(endpoint.network_id).empty());
+  sys::Fd free = host_socket(AF_INET, SOCK_STREAM);
+  auto address = address_of("0.0.0.0", 8080);
+  EXPECT_EQ(::bind(free.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+}
+
+TEST_F(NetworksTest, failed_attach_leaves_nothing) {
+  Namespace container;
+  attach(container);
+  AttachRequest request;
+  request.network = "bridge";
+  request.ports = {{"tcp", 80, "", 8080}};
+  EXPECT_FALSE(networks_->attach(request, container.ns, container.netlink));  // eth0 is there already
+  EXPECT_EQ(count_links("vsp-"), 1u);
+  EXPECT_THAT(list_rules(), ::testing::Not(::testing::HasSubstr("8080")));
+  EXPECT_EQ(networks_->endpoints(networks_->get("bridge")->id).size(), 1u);
+}
+
+TEST_F(NetworksTest, ports_survive_the_daemon) {
+  Namespace container;
+  Endpoint endpoint = attach(container, {{"tcp", 80, "", 8080}});
+  Server server(container, 80);
+  reopen({endpoint});
+  EXPECT_EQ(talk(host_socket(AF_INET, SOCK_STREAM), "127.0.0.1", 8080), endpoint.gateway + "\nhello");
+  Namespace second;
+  EXPECT_THAT(attach_error(second, {{"tcp", 80, "", 8080}}), ::testing::HasSubstr("port is already allocated"));
+  EXPECT_NE(attach(second).ip_address, endpoint.ip_address);
+}
+
+TEST_F(NetworksTest, recovery_removes_what_no_live_container_has) {
+  Namespace container;
+  attach(container, {{"tcp", 80, "", 8080}});
+  reopen({});
+  EXPECT_EQ(count_links("vsp-"), 0u);
+  EXPECT_THAT(list_rules(), ::testing::Not(::testing::HasSubstr("8080")));
+  Namespace second;
+  attach(second, {{"tcp", 80, "", 8080}});
+}
+
+TEST_F(NetworksTest, identities_and_subnets_survive_the_daemon) {
+  auto created = networks_->create({.name = "blue", .subnet = "10.77.0.0/24", .labels = {{"a", "b"}}});
+  ASSERT_TRUE(created) << created.error().message();
+  auto before = networks_->list();
+  reopen({});
+  auto after = networks_->list();
+  ASSERT_EQ(after.size(), 4u);
+  for (size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].id, before[i].id);
+    EXPECT_EQ(after[i].subnet, before[i].subnet);
+  }
+  EXPECT_EQ(networks_->get("blue")->labels.at("a"), "b");
+  EXPECT_EQ(networks_->get(created->id.substr(0, 5))->name, "blue");
+}
+
+TEST_F(NetworksTest, removal_is_refused_for_builtin_and_busy_networks) {
+  auto refused = networks_->remove("bridge");
+  EXPECT_EQ(refused.error().message(), "bridge is a pre-defined network and cannot be removed");
+  EXPECT_EQ(refused.error().code(), Code::PermissionDenied);
+  auto blue = networks_->create({.name = "blue"});
+  Namespace container;
+  Endpoint endpoint = attach(container, {}, "blue");
+  EXPECT_EQ(networks_->remove("blue").error().message(),
+            "error while removing network: network blue id " + blue->id + " has active endpoints");
+  ASSERT_TRUE(networks_->detach(endpoint));
+  EXPECT_TRUE(networks_->remove("blue"));
+  EXPECT_EQ(count_links(blue->bridge), 0u);
+  EXPECT_EQ(networks_->get("blue").error().code(), Code::NotFound);
+}
+
+TEST_F(NetworksTest, wanted_address_and_mac_are_honoured) {
+  ASSERT_TRUE(networks_->create({.name = "blue", .subnet = "10.77.0.0/24"}));
+  Namespace first, second;
+  AttachRequest request;
+  request.network = "blue";
+  request.wanted_ip = "10.77.0.50";
+  request.wanted_mac = "02:00:00:00:00:99";
+  auto endpoint = networks_->attach(request, first.ns, first.netlink);
+  ASSERT_TRUE(endpoint) << endpoint.error().message();
+  EXPECT_EQ(endpoint->ip_address, "10.77.0.50");
+  EXPECT_EQ(endpoint->mac_address, "02:00:00:00:00:99");
+  EXPECT_EQ(networks_->attach(request, second.ns, second.netlink).error().message(), "Address already in use");
+}
+
+TEST_F(NetworksTest, teardown_removes_every_trace) {
+  Namespace container;
+  attach(container, {{"tcp", 80, "", 8080}});
+  ASSERT_TRUE(networks_->create({.name = "blue"}));
+  ASSERT_TRUE(networks_->teardown());
+  EXPECT_EQ(count_links("vsp-") + count_links("sp-") + count_links("sampan"), 0u);
+  EXPECT_THAT(list_rules(), ::testing::Not(::testing::HasSubstr("sampan")));
 }
 
 }  // namespace

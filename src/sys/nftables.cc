@@ -124,6 +124,9 @@ void NftTransaction::declare_set(const std::string& set, const std::vector<NftFi
     batch_.put_be32(NFTA_SET_DATA_LEN, length_of(data));
   }
   batch_.put_be32(NFTA_SET_ID, next_set_id_++);
+  // For listings by nft(8): "the key's byte order" (type 0, length 4) "is the host's" (1), else names come out empty.
+  static constexpr char kHostOrder[] = {0, 4, 1, 0, 0, 0};
+  if (key.front() == NftField::InterfaceName) batch_.put(NFTA_SET_USERDATA, {kHostOrder, sizeof kHostOrder});
 }
 
 void NftTransaction::add_set(const std::string& set, const std::vector<NftField>& key) { declare_set(set, key, {}); }

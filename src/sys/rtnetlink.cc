@@ -117,14 +117,15 @@ void RouteBatch::set_master(const std::string& name, int master_index) {
   batch_.put_u32(IFLA_MASTER, static_cast<uint32_t>(master_index));
 }
 
-void RouteBatch::isolate_port(const std::string& name) {
-  ifinfomsg link{};
-  link.ifi_family = AF_BRIDGE;
-  begin(RTM_SETLINK, 0, bytes_of(link), fmt::format("isolate port \"{}\"", name));
-  batch_.put_string(IFLA_IFNAME, name);
-  size_t port = batch_.open_nest(IFLA_PROTINFO);
-  batch_.put_u8(IFLA_BRPORT_ISOLATED, 1);
+void RouteBatch::set_port(const std::string& name, PortFlags flags) {
+  begin_link_change(name, 0, 0, fmt::format("set bridge port \"{}\"", name));
+  size_t info = batch_.open_nest(IFLA_LINKINFO);
+  batch_.put_string(IFLA_INFO_SLAVE_KIND, "bridge");
+  size_t port = batch_.open_nest(IFLA_INFO_SLAVE_DATA);
+  if (flags.isolated) batch_.put_u8(IFLA_BRPORT_ISOLATED, 1);
+  if (flags.hairpin) batch_.put_u8(IFLA_BRPORT_MODE, 1);
   batch_.close_nest(port);
+  batch_.close_nest(info);
 }
 
 void RouteBatch::delete_link(const std::string& name) {

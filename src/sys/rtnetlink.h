@@ -27,8 +27,11 @@ class RouteBatch {
   void no_ipv6_addresses(const std::string& name);
   void set_up(const std::string& name);
   void set_master(const std::string& name, int master_index);
-  /// Bridge ports that are isolated reach only ports that are not.
-  void isolate_port(const std::string& name);
+  /// An isolated bridge port reaches only ports that are not; a hairpin port gets frames back that it sent.
+  struct PortFlags {
+    bool isolated = false, hairpin = false;
+  };
+  void set_port(const std::string& name, PortFlags flags);
   /// Missing links are success.
   void delete_link(const std::string& name);
   void add_address(int link_index, uint32_t address, int prefix_len);

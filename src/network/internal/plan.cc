@@ -30,7 +30,7 @@ sys::RouteBatch batch_outside(const std::vector<Change>& plan, int bridge_index,
                      batch.add_veth(c.host_interface, bridge_index, c.inside_interface, c.mac, ns, c.mtu);
                      batch.no_ipv6_addresses(c.host_interface);
                    },
-                   [&](const IsolatePort& c) { batch.isolate_port(c.host_interface); },
+                   [&](const SetBridgePort& c) { batch.set_port(c.host_interface, {c.isolated, c.hairpin}); },
                    [&](const BringUpOutside& c) { batch.set_up(c.host_interface); },
                    [](const auto&) {},
                },
@@ -92,14 +92,18 @@ std::vector<Change> plan_attach(const NetworkRecord& network, const Endpoint& en
   std::vector<Change> plan;
   plan.push_back(AddVeth{endpoint.host_interface, network.bridge, endpoint.interface_name, endpoint.mac_address,
                          mtu_of(network)});
-  if (!is_option_on(network, kOptionIcc)) plan.push_back(IsolatePort{endpoint.host_interface});
+  auto ports = published_ports(endpoint);
+  // Where br_netfilter is loaded, the bridge itself translates what a container sends to its own published port, and
+  // must then send it back where it came from.
+  SetBridgePort port{endpoint.host_interface, !is_option_on(network, kOptionIcc), !ports.empty()};
+  if (port.isolated || port.hairpin) plan.push_back(port);
   plan.push_back(BringUpOutside{endpoint.host_interface});
   plan.push_back(BringUpInside{endpoint.interface_name, network.enable_ipv6});
   plan.push_back(AddAddressInside{endpoint.interface_name, parse_ipv4(endpoint.ip_address).value_or(0),
                                   endpoint.prefix_len});
   auto gateway = parse_ipv4(endpoint.gateway);
   if (gateway && route == DefaultRoute::Yes) plan.push_back(AddDefaultRouteInside{*gateway});
-  for (const auto& port : published_ports(endpoint)) plan.push_back(PublishPort{port});
+  for (const auto& published : ports) plan.push_back(PublishPort{published});
   return plan;
 }
 
@@ -110,7 +114,10 @@ std::string format_change(const Change& change) {
             return fmt::format("add veth {} to {}, {} {} inside{}", c.host_interface, c.bridge, c.inside_interface,
                                c.mac, c.mtu ? fmt::format(", mtu {}", c.mtu) : "");
           },
-          [](const IsolatePort& c) { return fmt::format("isolate {}", c.host_interface); },
+          [](const SetBridgePort& c) {
+            return fmt::format("set port {}{}{}", c.host_interface, c.isolated ? " isolated" : "",
+                               c.hairpin ? " hairpin" : "");
+          },
           [](const BringUpOutside& c) { return fmt::format("bring up {}", c.host_interface); },
           [](const BringUpInside& c) {
             return fmt::format("bring up {} inside{}", c.interface, c.ipv6 ? ", with IPv6" : "");

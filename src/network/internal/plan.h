@@ -20,8 +20,9 @@ struct AddVeth {
   std::string host_interface, bridge, inside_interface, mac;
   uint32_t mtu = 0;
 };
-struct IsolatePort {
+struct SetBridgePort {
   std::string host_interface;
+  bool isolated = false, hairpin = false;
 };
 struct BringUpOutside {
   std::string host_interface;
@@ -41,7 +42,7 @@ struct AddDefaultRouteInside {
 struct PublishPort {
   PublishedPort port;
 };
-using Change = std::variant<AddVeth, IsolatePort, BringUpOutside, BringUpInside, AddAddressInside,
+using Change = std::variant<AddVeth, SetBridgePort, BringUpOutside, BringUpInside, AddAddressInside,
                             AddDefaultRouteInside, PublishPort>;
 
 enum class DefaultRoute { No, Yes };

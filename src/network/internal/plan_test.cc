@@ -45,7 +45,7 @@ TEST(PlanAttach, isolated_ports_second_network_published) {
   c.endpoint.ports = {{"tcp", 80, "", 8080}, {"udp", 53, "127.0.0.1", 5353}, {"tcp", 80, "::1", 8081}};
   EXPECT_EQ(text_of(plan_attach(c.network, c.endpoint, DefaultRoute::No)),
             "add veth vsp-1 to sampan0, eth1 02:42:ac:11:00:02 inside, mtu 1400\n"
-            "isolate vsp-1\n"
+            "set port vsp-1 isolated hairpin\n"
             "bring up vsp-1\n"
             "bring up eth1 inside, with IPv6\n"
             "add 172.17.0.2/16 to eth1 inside\n"
