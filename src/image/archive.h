@@ -10,7 +10,7 @@
 // overlayfs gives a meaning to, security.* other than security.capability, and the character device 0:0, which is a
 // whiteout to overlayfs. Nothing is synced to disk here: the caller makes one syncfs when all is there.
 //
-// Packing. Members come in byte order of their names within each directory, a directory before its content; ids are
+// Packing. Members come in byte order of their names on disk within each directory, a directory before its content; ids are
 // numbers, times whole seconds (as Docker's), PAX records only where ustar cannot say it (long names, large numbers,
 // xattrs). So the same tree always gives the same bytes: a layer's diff_id can be computed again.
 //
