@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxLine = 16 << 10;   // a longer line becomes several records, as with Docker
 constexpr size_t kBatch = 128 << 10;    // records go to the file in writes of about this size
+constexpr std::string_view kHead = "{\"log\":\"";
 
 /// Where to cut a line that is too long: at kMaxLine, or a little before so that no UTF-8 sequence is torn.
 size_t cut_of(std::string_view text) {
@@ -42,15 +43,16 @@ class JsonFileWriter final : public Writer {
   Result<void> write(Stream stream, std::string_view bytes, codec::Time now) override;
   Result<void> flush(codec::Time now) override;
   void trim() override {
-    batch_ = {};
+    if (batch_size_ == 0) batch_.reset();
     if (partial_[0].empty()) partial_[0] = {};
     if (partial_[1].empty()) partial_[1] = {};
   }
 
  private:
   std::string& partial(Stream stream) { return partial_[stream == Stream::Stderr]; }
-  Result<void> take_piece(Stream stream, std::string_view& bytes, codec::Time now);
-  Result<void> add_record(Stream stream, std::string_view text, codec::Time now);
+  Result<void> take_piece(Stream stream, std::string_view& bytes);
+  void format_end(Stream stream, codec::Time now);
+  Result<void> add_record(std::string_view text);
   Result<void> write_batch();
   Result<void> rotate();
 
@@ -61,7 +63,9 @@ class JsonFileWriter final : public Writer {
   sys::Fd file_;
   int64_t size_ = 0;          // of the file, without the batch
   std::string partial_[2];    // of stdout and stderr: the line that has not ended yet
-  std::string batch_;
+  std::unique_ptr<char[]> batch_;
+  size_t batch_size_ = 0;
+  std::string end_;           // of a record: everything behind its text
   TimeFormatter times_;
 };
 
@@ -72,14 +76,15 @@ Result<void> JsonFileWriter::open() {
   size_ = info.st_size;
   char last = '\n';
   // A writer that was killed in the middle of a record: end it, so that it spoils only itself.
-  if (size_ > 0 && ::pread(file_.get(), &last, 1, size_ - 1) == 1 && last != '\n') batch_ = "\n";
+  if (size_ > 0 && ::pread(file_.get(), &last, 1, size_ - 1) == 1 && last != '\n') TRY(sys::write_all(file_.get(), "\n"));
   return {};
 }
 
 Result<void> JsonFileWriter::write(Stream stream, std::string_view bytes, codec::Time now) {
+  format_end(stream, now);
   std::optional<Error> error;  // one record that does not fit on the disk does not stop the others
   while (!bytes.empty()) {
-    if (auto done = take_piece(stream, bytes, now); !done) error = std::move(done).error();
+    if (auto done = take_piece(stream, bytes); !done) error = std::move(done).error();
   }
   if (auto done = write_batch(); !done) error = std::move(done).error();
   if (error) return std::move(*error);
@@ -87,7 +92,7 @@ Result<void> JsonFileWriter::write(Stream stream, std::string_view bytes, codec:
 }
 
 /// Takes one line, or one part of a long one, or the unfinished rest, from the front of `bytes`.
-Result<void> JsonFileWriter::take_piece(Stream stream, std::string_view& bytes, codec::Time now) {
+Result<void> JsonFileWriter::take_piece(Stream stream, std::string_view& bytes) {
   std::string& held = partial(stream);
   size_t room = kMaxLine - held.size();
   const void* newline = std::memchr(bytes.data(), '\n', std::min(bytes.size(), room + 1));
@@ -95,56 +100,67 @@ Result<void> JsonFileWriter::take_piece(Stream stream, std::string_view& bytes, 
   if (newline && held.empty()) {
     std::string_view line = bytes.substr(0, length);
     bytes.remove_prefix(length);
-    return add_record(stream, line, now);
+    return add_record(line);
   }
   if (!newline && length > room) length = room + 1;  // one byte more, to see whether the cut tears a character
   held.append(bytes.substr(0, length));
   bytes.remove_prefix(length);
   if (newline) {
-    auto added = add_record(stream, held, now);
+    auto added = add_record(held);
     held.clear();
     return added;
   }
   if (held.size() <= kMaxLine) return {};
   size_t cut = cut_of(held);
-  auto added = add_record(stream, std::string_view(held).substr(0, cut), now);
+  auto added = add_record(std::string_view(held).substr(0, cut));
   held.erase(0, cut);
   return added;
 }
 
-Result<void> JsonFileWriter::add_record(Stream stream, std::string_view text, codec::Time now) {
-  if (max_size_ >= 0 && size_ + static_cast<int64_t>(batch_.size()) >= max_size_) {
+/// What follows the text of every record of this stream at this moment.
+void JsonFileWriter::format_end(Stream stream, codec::Time now) {
+  end_ = stream == Stream::Stderr ? "\",\"stream\":\"stderr\"," : "\",\"stream\":\"stdout\",";
+  end_ += attributes_;
+  end_ += "\"time\":\"";
+  times_.append(end_, now);
+  end_ += "\"}\n";
+}
+
+Result<void> JsonFileWriter::add_record(std::string_view text) {
+  if (max_size_ >= 0 && size_ + static_cast<int64_t>(batch_size_) >= max_size_) {
     TRY(write_batch());
     TRY(rotate());
   }
-  batch_ += "{\"log\":\"";
-  append_escaped(batch_, text);
-  batch_ += stream == Stream::Stderr ? "\",\"stream\":\"stderr\"," : "\",\"stream\":\"stdout\",";
-  batch_ += attributes_;
-  batch_ += "\"time\":\"";
-  times_.append(batch_, now);
-  batch_ += "\"}\n";
-  return batch_.size() >= kBatch ? write_batch() : Result<void>();
+  // Room for one record more than a batch, escaped as badly as can be; its pages exist only when they are written.
+  if (!batch_) batch_ = std::make_unique_for_overwrite<char[]>(kBatch + kHead.size() + kMaxEscape * (kMaxLine + 1) + end_.size());
+  char* out = batch_.get() + batch_size_;
+  std::memcpy(out, kHead.data(), kHead.size());
+  out = escape_to(out + kHead.size(), text);
+  std::memcpy(out, end_.data(), end_.size());
+  batch_size_ = static_cast<size_t>(out + end_.size() - batch_.get());
+  return batch_size_ >= kBatch ? write_batch() : Result<void>();
 }
 
 Result<void> JsonFileWriter::write_batch() {
-  if (batch_.empty()) return {};
-  auto written = sys::write_all(file_.get(), batch_);
+  if (batch_size_ == 0) return {};
+  size_t size = std::exchange(batch_size_, 0);
+  auto written = sys::write_all(file_.get(), {batch_.get(), size});
   if (written) {
-    size_ += static_cast<int64_t>(batch_.size());
-    batch_.clear();
+    size_ += static_cast<int64_t>(size);
     return {};
   }
   // A full disk: nothing or a part of the batch was written. Cut the torn record off; what follows is whole again.
-  batch_.clear();
-  if (::ftruncate(file_.get(), size_) != 0) batch_ = "\n";
+  struct stat info;
+  if (::ftruncate(file_.get(), size_) != 0 && ::fstat(file_.get(), &info) == 0) size_ = info.st_size;
   return std::move(written).error().context(path_);
 }
 
 Result<void> JsonFileWriter::flush(codec::Time now) {
   for (Stream stream : {Stream::Stdout, Stream::Stderr}) {
     std::string& held = partial(stream);
-    if (!held.empty()) TRY(add_record(stream, held, now));
+    if (held.empty()) continue;
+    format_end(stream, now);
+    TRY(add_record(held));
     held.clear();
   }
   return write_batch();

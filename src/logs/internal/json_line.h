@@ -33,6 +33,10 @@ class TimeParser {
   int64_t day_seconds_ = 0;
 };
 
+/// The longest that one byte can become.
+inline constexpr size_t kMaxEscape = 6;
+/// Writes `text` escaped, without quotes; returns the end. There must be room for kMaxEscape bytes for each of its.
+char* escape_to(char* out, std::string_view text);
 /// Appends `text` escaped, without quotes.
 void append_escaped(std::string& out, std::string_view text);
 
