@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/strings.h"
+
 namespace sampan::container {
 
 namespace {
@@ -38,8 +40,23 @@ Error not_running(const ContainerRecord& record) {
 
 bool contains(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
 
+/// The hardware address that the network derives from an address, 02:42 and its four bytes; "" when it is none.
+std::string derived_mac(const std::string& ip_address) {
+  std::string out = "02:42";
+  int parts = 0;
+  for (const auto& piece : split(ip_address, '.')) {
+    auto byte = parse_uint(piece);
+    if (!byte || *byte > 255) return "";
+    out += fmt::format(":{:02x}", *byte);
+    ++parts;
+  }
+  return parts == 4 ? out : "";
+}
+
 void forget_endpoints(ContainerRecord& record) {
   for (auto& [name, endpoint] : record.networks) {
+    // One that was asked for stays.
+    if (endpoint.mac_address == derived_mac(endpoint.ip_address)) endpoint.mac_address.clear();
     endpoint.endpoint_id.clear();
     endpoint.gateway.clear();
     endpoint.ip_address.clear();
