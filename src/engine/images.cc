@@ -1,0 +1,61 @@
+// Images with their events, and guarded against removal under a container.
+
+#include "engine/internal/core.h"
+
+namespace sampan::engine {
+
+Result<void> Core::pull_image(const oci::Reference& reference, const std::optional<oci::Platform>& platform,
+                              const registry::Credentials& credentials, const image::ProgressSink& progress,
+                              const Cancel& cancel) {
+  auto image = TRY(images_->pull(reference, platform, credentials, progress, cancel));
+  Attributes attributes = image.config.config.labels;
+  attributes["name"] = reference.familiar_name();
+  tell(event_of("image", "pull", reference.familiar(), std::move(attributes)));
+  return {};
+}
+
+Result<void> Core::tag_image(const std::string& name, const oci::Reference& target) {
+  auto image = TRY(images_->get(name));
+  TRY(images_->tag(image.id, target));
+  tell(event_of("image", "tag", image.id, {{"name", target.familiar()}}));
+  return {};
+}
+
+Result<std::vector<image::RemovedImage>> Core::remove_image(const std::string& name, image::Force force, bool no_prune) {
+  auto image = TRY(images_->get(name));
+  auto used_by = [this](const std::string& id) { return users_of_image(id); };
+  auto running = [this](const std::string& id) {
+    std::vector<std::string> out;
+    for (const auto& user : users_of_image(id)) {
+      auto record = containers_.record(user);
+      if (record && record->state.running()) out.push_back(user);
+    }
+    return out;
+  };
+  // A running container holds its image against force, too, unless only one of several names goes.
+  bool by_id = image.id.starts_with(name) || image.id.substr(7).starts_with(name);
+  auto holders = running(image.id);
+  if (force == image::Force::Yes && !holders.empty() && (by_id || image.repo_tags.size() <= 1)) {
+    return fail(Code::Conflict,
+                "conflict: unable to delete {} (cannot be forced) - image is being used by running container {}", name,
+                holders.front().substr(0, 12));
+  }
+  auto removed = TRY(images_->remove(name, force, !no_prune, used_by));
+  for (const auto& item : removed) {
+    if (!item.untagged.empty()) tell(event_of("image", "untag", image.id, {{"name", item.untagged}}));
+    if (!item.deleted.empty()) tell(event_of("image", "delete", item.deleted, {{"name", item.deleted}}));
+  }
+  return removed;
+}
+
+Result<std::vector<std::string>> Core::load_images(ByteSource& archive, const image::ProgressSink& progress,
+                                                   const Cancel& cancel) {
+  auto loaded = TRY(images_->load(archive, progress, cancel));
+  for (const auto& name : loaded) {
+    auto image = images_->get(name);
+    tell(event_of("image", "load", image ? image->id : name, {{"name", name}}));
+  }
+  return loaded;
+}
+
+}  // namespace sampan::engine

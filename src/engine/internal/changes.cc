@@ -1,0 +1,146 @@
+#include "engine/internal/changes.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "codec/json.h"
+
+namespace sampan::engine {
+
+namespace {
+
+/// Words as a shell splits them: blanks outside quotes, backslash escapes.
+Result<std::vector<std::string>> split_words(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  bool in_word = false;
+  char quote = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '\\' && quote != '\'' && i + 1 < text.size()) {
+      word += text[++i];
+      in_word = true;
+    } else if (quote) {
+      if (c == quote) quote = 0;
+      else word += c;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+      in_word = true;
+    } else if (c == ' ' || c == '\t') {
+      if (in_word) out.push_back(std::exchange(word, {}));
+      in_word = false;
+    } else {
+      word += c;
+      in_word = true;
+    }
+  }
+  if (quote) return fail(Code::InvalidArgument, "unexpected end of statement while looking for matching {}", quote);
+  if (in_word) out.push_back(std::move(word));
+  return out;
+}
+
+/// A JSON list, or a line for the shell.
+std::vector<std::string> command_of(const std::string& arguments, const oci::ImageConfig& config) {
+  if (arguments.starts_with('[')) {
+    if (auto list = codec::from_json<std::vector<std::string>>(arguments)) return std::move(*list);
+  }
+  std::vector<std::string> out = config.shell ? *config.shell : std::vector<std::string>{"/bin/sh", "-c"};
+  out.push_back(arguments);
+  return out;
+}
+
+/// "k=v ..." or the old "k v".
+Result<std::vector<std::pair<std::string, std::string>>> pairs_of(const std::string& arguments) {
+  std::vector<std::pair<std::string, std::string>> out;
+  auto words = TRY(split_words(arguments));
+  if (words.empty()) return fail(Code::InvalidArgument, "at least one argument is required");
+  if (words[0].find('=') == std::string::npos) {
+    auto parts = split_once(arguments, ' ');
+    if (!parts) return fail(Code::InvalidArgument, "must have two arguments");
+    out.emplace_back(parts->first, trim(parts->second));
+    return out;
+  }
+  for (const auto& word : words) {
+    auto parts = split_once(word, '=');
+    if (!parts || parts->first.empty()) return fail(Code::InvalidArgument, "syntax error: \"{}\" must be name=value", word);
+    out.emplace_back(parts->first, parts->second);
+  }
+  return out;
+}
+
+Result<void> apply_env(const std::string& arguments, oci::ImageConfig& config) {
+  for (auto& [name, value] : TRY(pairs_of(arguments))) {
+    std::string prefix = name + "=";
+    std::erase_if(config.env, [&](const std::string& own) { return own.starts_with(prefix); });
+    config.env.push_back(prefix + value);
+  }
+  return {};
+}
+
+Result<void> apply_health(const std::string& arguments, oci::ImageConfig& config) {
+  auto parts = split_once(arguments, ' ');
+  std::string kind = to_upper(parts ? parts->first : std::string_view(arguments));
+  oci::HealthConfig health;
+  if (kind == "NONE" && !parts) {
+    health.test = {"NONE"};
+  } else if (kind == "CMD" && parts) {
+    std::string line(trim(parts->second));
+    health.test = {"CMD-SHELL", line};
+    if (line.starts_with('[')) {
+      if (auto list = codec::from_json<std::vector<std::string>>(line)) {
+        health.test = {"CMD"};
+        health.test.insert(health.test.end(), list->begin(), list->end());
+      }
+    }
+  } else {
+    return fail(Code::InvalidArgument, "must be NONE or CMD");
+  }
+  config.healthcheck = std::move(health);
+  return {};
+}
+
+Result<void> add_words(const std::string& arguments, std::set<std::string>& out, bool ports) {
+  std::vector<std::string> words;
+  if (arguments.starts_with('[')) words = TRY(codec::from_json<std::vector<std::string>>(arguments));
+  else words = TRY(split_words(arguments));
+  for (auto& word : words) out.insert(ports && word.find('/') == std::string::npos ? word + "/tcp" : word);
+  return {};
+}
+
+Result<void> apply_one(const std::string& verb, const std::string& arguments, oci::ImageConfig& config) {
+  if (arguments.empty()) return fail(Code::InvalidArgument, "requires an argument");
+  if (verb == "ENV") return apply_env(arguments, config);
+  if (verb == "HEALTHCHECK") return apply_health(arguments, config);
+  if (verb == "EXPOSE") return add_words(arguments, config.exposed_ports, true);
+  if (verb == "VOLUME") return add_words(arguments, config.volumes, false);
+  if (verb == "CMD") config.cmd = command_of(arguments, config);
+  else if (verb == "ENTRYPOINT") config.entrypoint = command_of(arguments, config);
+  else if (verb == "USER") config.user = arguments;
+  else if (verb == "STOPSIGNAL") config.stop_signal = arguments;
+  else if (verb == "ONBUILD") config.on_build.push_back(arguments);
+  else if (verb == "WORKDIR") config.working_dir = arguments.starts_with('/') ? arguments : config.working_dir + "/" + arguments;
+  else if (verb == "LABEL") {
+    for (auto& [name, value] : TRY(pairs_of(arguments))) config.labels[name] = value;
+  } else {
+    return fail(Code::InvalidArgument, "{} is not a valid change command", verb);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> apply_changes(const std::vector<std::string>& changes, oci::ImageConfig& config) {
+  for (const auto& change : changes) {
+    for (const auto& raw : split(change, '\n')) {
+      std::string line(trim(raw));
+      if (line.empty()) continue;
+      size_t space = line.find_first_of(" \t");
+      std::string verb = to_upper(line.substr(0, space));
+      std::string arguments(space == std::string::npos ? std::string_view() : trim(std::string_view(line).substr(space)));
+      TRY_CONTEXT(apply_one(verb, arguments, config), verb);
+    }
+  }
+  return {};
+}
+
+}  // namespace sampan::engine

@@ -1,0 +1,21 @@
+#pragma once
+// engine/internal/start_attempt: what one start of a container has made so far; what is in it is taken back when a later
+// step fails.
+
+#include "engine/internal/core.h"
+
+namespace sampan::engine {
+
+struct StartAttempt {
+  CellPtr cell;
+  ContainerRecord record;
+  std::vector<oci::Mount> mounts;
+  container::RuntimeFacts facts;
+  shim::Zygote::Netns netns;                  // invalid for host and container: modes
+  std::vector<network::Endpoint> endpoints;
+  shim::StartRequest request;
+  std::shared_ptr<shim::ShimConnection> connection;
+  shim::Started started;
+};
+
+}  // namespace sampan::engine

@@ -1,0 +1,182 @@
+// Ending a run: stop, kill, restart; and pause, which is a stop that can be taken back.
+
+#include <signal.h>
+
+#include <condition_variable>
+
+#include "engine/internal/core.h"
+
+namespace sampan::engine {
+
+namespace {
+
+/// One exit to wait for on this thread, armed before the signal that causes it.
+class ExitWait {
+ public:
+  ExitWait(Waiters& waiters, const std::string& id)
+      : handle_(waiters.add(id, false, [state = state_](WaitResult) {
+          std::lock_guard lock(state->mutex);
+          state->exited = true;
+          state->changed.notify_all();
+        })) {}
+
+  /// nullopt: for ever.
+  bool wait(std::optional<std::chrono::seconds> patience) {
+    std::unique_lock lock(state_->mutex);
+    auto done = [&] { return state_->exited; };
+    if (patience) return state_->changed.wait_for(lock, *patience, done);
+    state_->changed.wait(lock, done);
+    return true;
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool exited = false;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+  std::shared_ptr<void> handle_;
+};
+
+constexpr int kDefaultStopTimeout = 10;  // seconds
+constexpr std::chrono::seconds kKillPatience{10};
+
+int signal_number(const ContainerRecord& record, int signal) {
+  return signal != 0 ? signal : container::stop_signal(record.config);
+}
+
+Result<int> parse_optional_signal(const std::string& signal) {
+  if (signal.empty()) return 0;
+  return container::parse_signal(signal);
+}
+
+}  // namespace
+
+/// Writes what the signal means first, then sends it. A container that waits for its restart just stops waiting.
+Result<void> Core::signal_container(Locked& locked, int signal) {
+  ContainerRecord record = *locked.record;
+  bool ends = signal == SIGKILL || signal == container::stop_signal(record.config);
+  if (container::status_of(record) == container::Status::Restarting) {
+    if (!ends) return container::can_exec(record);
+    loop_->cancel(std::exchange(locked.cell->restart_timer, 0));
+    record.manually_stopped = true;
+    TRY(save(container::apply_status(record, container::Status::Exited), {}));
+    waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});
+    return {};
+  }
+  auto connection = locked.cell->connection();
+  if (!connection) return fail(Code::Conflict, "container {} is not running", record.id);
+  if (ends && !record.manually_stopped) {
+    record.manually_stopped = true;
+    TRY(save(record, {}));
+  }
+  auto sent = connection->signal(signal);
+  // An exit that is under way has not reached the record yet: the caller's wait ends with it.
+  if (!sent && sent.error().code() != Code::Unavailable && sent.error().errno_value() != ESRCH) return sent;
+  tell(container_event(record, "kill", {{"signal", std::to_string(signal)}}));
+  // A frozen process takes no signal before it thaws.
+  if (ends && container::status_of(record) == container::Status::Paused) {
+    TRY(cgroup_of(record).thaw());
+    record.state.status = container::status_name(container::Status::Running);
+    TRY(save(record, {}));
+  }
+  return {};
+}
+
+Result<void> Core::kill_and_wait(const std::string& id) {
+  ExitWait exit(waiters_, id);
+  {
+    auto cell = containers_.cell(id);
+    if (!cell) return {};
+    auto locked = TRY(lock_cell(cell));
+    if (!locked.record->state.running()) return {};
+    TRY(signal_container(locked, SIGKILL));
+  }
+  if (exit.wait(kKillPatience)) return {};
+  // The shim has not answered: the processes are killed without it.
+  if (auto record = containers_.record(id)) (void)cgroup_of(*record).kill_all();
+  if (exit.wait(kKillPatience)) return {};
+  return fail(Code::DeadlineExceeded, "tried to kill container, but did not receive an exit event");
+}
+
+/// The signal, the wait, and SIGKILL for what did not listen. The lock is not held while it waits.
+Result<void> Core::end_run(const std::string& name, int signal, std::optional<int> timeout) {
+  auto found = TRY(containers_.get(name));
+  ExitWait exit(waiters_, found.record->id);
+  int patience = kDefaultStopTimeout;
+  {
+    auto locked = TRY(lock_container(name));
+    TRY(container::can_stop(*locked.record));
+    patience = timeout.value_or(static_cast<int>(locked.record->config.stop_timeout.value_or(kDefaultStopTimeout)));
+    auto sent = signal_container(locked, signal_number(*locked.record, signal));
+    if (!sent) return sent;
+    // Any signal of stop means it, also one that is not the container's own stop signal.
+    auto record = containers_.record(locked.cell->id);
+    if (record && !record->manually_stopped && record->state.running()) {
+      ContainerRecord stopped = *record;
+      stopped.manually_stopped = true;
+      TRY(save(stopped, {}));
+    }
+  }
+  auto limit = patience < 0 ? std::nullopt : std::optional(std::chrono::seconds(patience));
+  if (exit.wait(limit)) return {};
+  return kill_and_wait(found.record->id);
+}
+
+Result<void> Core::stop_container(const std::string& name, std::optional<int> timeout, const std::string& signal) {
+  int number = TRY(parse_optional_signal(signal));
+  auto record = TRY(get_container(name));
+  TRY_CONTEXT(end_run(name, number, timeout), "cannot stop container: " + name);
+  tell(container_event(*record, "stop"));
+  return {};
+}
+
+Result<void> Core::kill_container(const std::string& name, const std::string& signal) {
+  int number = TRY(parse_optional_signal(signal));
+  if (number == 0) number = SIGKILL;
+  std::string id;
+  {
+    auto locked = TRY(lock_container(name));
+    TRY(container::can_kill(*locked.record));
+    id = locked.cell->id;
+    if (number != SIGKILL) return signal_container(locked, number);
+  }
+  return kill_and_wait(id);
+}
+
+Result<void> Core::restart_container(const std::string& name, std::optional<int> timeout, const std::string& signal) {
+  int number = TRY(parse_optional_signal(signal));
+  auto found = TRY(containers_.get(name));
+  auto mark = [&](bool value) {
+    std::lock_guard lock(found.cell->operation);
+    found.cell->user_restart = value;
+  };
+  mark(true);
+  auto ended = end_run(name, number, timeout);
+  mark(false);
+  if (!ended && ended.error().code() != Code::NotModified) return ended;
+  TRY_CONTEXT(start_container(found.record->id), "Cannot restart container " + name);
+  if (auto record = containers_.record(found.record->id)) tell(container_event(*record, "restart"));
+  return {};
+}
+
+Result<void> Core::pause_container(const std::string& name) {
+  auto locked = TRY(lock_container(name));
+  TRY(container::can_pause(*locked.record));
+  TRY(cgroup_of(*locked.record).freeze());
+  auto record = container::apply_status(*locked.record, container::Status::Paused);
+  auto saved = save(record, {container_event(record, "pause")});
+  if (!saved) (void)cgroup_of(record).thaw();  // a container that is frozen and says "running" helps nobody
+  return saved;
+}
+
+Result<void> Core::unpause_container(const std::string& name) {
+  auto locked = TRY(lock_container(name));
+  TRY(container::can_unpause(*locked.record));
+  TRY(cgroup_of(*locked.record).thaw());
+  auto record = container::apply_status(*locked.record, container::Status::Running);
+  return save(record, {container_event(record, "unpause")});
+}
+
+}  // namespace sampan::engine

@@ -1,0 +1,151 @@
+// What the shims report, and what follows from it. The loop's thread only reads; the work is done by the workers, in
+// order for each container, with its operation lock held.
+
+#include "engine/internal/core.h"
+#include "sys/file.h"
+
+namespace sampan::engine {
+
+namespace {
+
+std::chrono::milliseconds between(const std::string& from, const std::string& to) {
+  auto begin = codec::parse_rfc3339(from), end = codec::parse_rfc3339(to);
+  if (!begin || !end) return std::chrono::milliseconds(0);
+  return std::chrono::milliseconds(std::max<int64_t>(0, (end->unix_nanos - begin->unix_nanos) / 1'000'000));
+}
+
+}  // namespace
+
+void Core::adopt_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection> connection) {
+  {
+    std::lock_guard lock(cell->live);
+    cell->shim = connection;
+  }
+  watch_shim(cell, std::move(connection));
+}
+
+/// One wake-up, then the workers read: asking for the next event acknowledges the last, so each must have been acted on.
+void Core::watch_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection> connection) {
+  auto watch = loop_->watch(connection->event_fd(), [this, cell, connection] {
+    workers_.post(cell->id, [this, cell, connection] { drain_shim(cell, connection); });
+    return false;
+  });
+  if (watch) return;
+  // No descriptor left to watch with: the exit would be missed, so the run counts as lost now.
+  workers_.post(cell->id, [this, cell, generation = connection->generation()] { shim_gone(cell, generation); });
+}
+
+void Core::drain_shim(const CellPtr& cell, const std::shared_ptr<shim::ShimConnection>& connection) {
+  for (;;) {
+    auto event = connection->next_event();
+    if (!event) return shim_gone(cell, connection->generation());
+    if (!*event) return watch_shim(cell, connection);
+    take_event(cell, **event);
+    if ((*event)->kind != shim::ShimEvent::Kind::Exit) continue;
+    (void)connection->next_event();  // acknowledges; nothing after the exit matters
+    return;
+  }
+}
+
+void Core::take_event(const CellPtr& cell, const shim::ShimEvent& event) {
+  using Kind = shim::ShimEvent::Kind;
+  auto record = containers_.record(cell->id);
+  if (!record) return;
+  switch (event.kind) {
+    case Kind::Exit:
+      apply_exit(cell, event.generation, {event.exit_code, event.oom_killed, "", event.time});
+      break;
+    case Kind::ExecExit:
+      if (auto state = execs_.finish(event.exec_id, event.exit_code)) {
+        tell(container_event(*record, "exec_die",
+                             {{"execID", event.exec_id}, {"exitCode", std::to_string(event.exit_code)}}));
+      } else {
+        finish_probe(cell, event.exec_id, event.exit_code, false);
+      }
+      break;
+    case Kind::Oom: tell(container_event(*record, "oom")); break;
+    case Kind::Detach: tell(container_event(*record, "detach")); break;
+    case Kind::ExecDetach: tell(container_event(*record, "exec_detach", {{"execID", event.exec_id}})); break;
+  }
+}
+
+void Core::shim_gone(const CellPtr& cell, uint64_t generation) {
+  auto exit = shim::read_exit_record(shim_dir(cell->id));
+  if (exit && exit->generation == generation) {
+    apply_exit(cell, generation, {exit->exit_code, exit->oom_killed, "", exit->finished_at});
+    return;
+  }
+  // Nobody saw the end: never a success. Whatever the container left is killed, or it would run without a parent.
+  if (auto record = containers_.record(cell->id); record && record->generation == generation) {
+    (void)cgroup_of(*record).kill_all();
+  }
+  apply_exit(cell, generation, {137, false, "container's shim was lost: its exit status is unknown", now_text()});
+}
+
+void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container::ExitFacts& exit) {
+  auto locked = lock_cell(cell);
+  if (!locked) return;
+  const ContainerRecord& before = *locked->record;
+  auto status = container::status_of(before);
+  bool current = before.generation == generation &&
+                 (status == container::Status::Running || status == container::Status::Paused);
+  if (!current) return;
+  auto ran = between(before.state.started_at, exit.finished_at);
+  container::RestartPlan plan;
+  if (!cell->user_restart && !shutting_down_) {
+    plan = container::plan_restart(before, exit.exit_code, ran, cell->restart_delay);
+  }
+  stop_health(cell);
+  {
+    std::lock_guard lock(cell->live);
+    cell->shim.reset();
+  }
+  auto record = container::apply_exit(before, exit, plan.restart);
+  std::vector<Event> events;
+  events.push_back(container_event(record, "die",
+                                   {{"exitCode", std::to_string(exit.exit_code)},
+                                    {"execDuration", std::to_string(ran.count() / 1000)}}));
+  for (const auto& endpoint : cell->endpoints) {
+    events.push_back(network_event(endpoint.network_id, "disconnect", record.id));
+  }
+  bool had_endpoints = !cell->endpoints.empty();
+  // Before anybody hears of the exit: who was told may take the port at once.
+  detach_networks(cell->endpoints);
+  cell->netlink.reset();
+  execs_.finish_all(record.id, static_cast<int>(exit.exit_code));
+  // A full disk must not keep a dead container "running": readers get the new record in any case.
+  auto saved = save(record, std::move(events), [&]() -> Result<void> {
+    return had_endpoints ? store::delete_document(*store_, "endpoints", record.id) : Result<void>();
+  });
+  if (!saved) containers_.publish(record);
+  after_exit(*locked, record, plan);
+}
+
+void Core::after_exit(Locked& locked, const ContainerRecord& record, const container::RestartPlan& plan) {
+  (void)sys::remove_tree(shim_dir(record.id));
+  locked.cell->restart_delay = plan.delay;
+  bool remove = record.host_config.auto_remove && !locked.cell->user_restart && !shutting_down_;
+  waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});
+  if (plan.restart) schedule_restart(locked.cell, plan.delay);
+  if (!remove) return;
+  // As a job of its own, after the shim has heard that its exit is recorded: its clients wait for that.
+  workers_.post(record.id, [this, cell = locked.cell] {
+    if (auto again = lock_cell(cell); again && !again->record->state.running()) {
+      (void)remove_locked(*again, true);  // a failure leaves it "dead", for remove to try again
+    }
+  });
+}
+
+void Core::schedule_restart(const CellPtr& cell, std::chrono::milliseconds delay) {
+  cell->restart_timer = loop_->after(delay, [this, cell] {
+    workers_.post(cell->id, [this, cell] {
+      auto locked = lock_cell(cell);
+      if (!locked || container::status_of(*locked->record) != container::Status::Restarting) return;
+      cell->restart_timer = 0;
+      auto failed = start_locked(cell, container::begin_start(*locked->record));
+      (void)failed;  // it is in the record, as Docker leaves it
+    });
+  });
+}
+
+}  // namespace sampan::engine

@@ -1,0 +1,59 @@
+// Changing a container that exists: its name, its limits, its restart policy.
+
+#include "base/strings.h"
+#include "engine/internal/core.h"
+
+namespace sampan::engine {
+
+Result<void> Core::rename_container(const std::string& name, const std::string& new_name) {
+  std::string target = new_name.starts_with('/') ? new_name.substr(1) : new_name;
+  if (target.empty()) return fail(Code::InvalidArgument, "Neither old nor new names may be empty");
+  if (target.size() < 2 || !is_safe_component(target)) {
+    return fail(Code::InvalidArgument, "Invalid container name ({}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", target);
+  }
+  auto locked = TRY(lock_container(name));
+  ContainerRecord record = *locked.record;
+  std::string old = record.name;
+  if (old == target) {
+    return fail(Code::InvalidArgument, "Renaming a container with the same name as its current name");
+  }
+  if (container::status_of(record) == container::Status::Removing) {
+    return fail(Code::Conflict, "container {} is marked for removal", record.id);
+  }
+  TRY(containers_.reserve_name(target, record.id));
+  record.name = target;
+  auto saved = save(record, {container_event(record, "rename", {{"oldName", "/" + old}})});
+  containers_.release_name(saved ? old : target, record.id);
+  if (!saved) return saved;
+  networks_->rename(record.id, target);
+  return {};
+}
+
+Result<std::vector<std::string>> Core::update_container(const std::string& name, const std::string& body_json) {
+  auto locked = TRY(lock_container(name));
+  ContainerRecord record = *locked.record;
+  auto status = container::status_of(record);
+  if (status == container::Status::Removing || status == container::Status::Dead) {
+    return fail(Code::Conflict, "Cannot update container {}: Container is marked for removal and cannot be \"update\".",
+                record.id);
+  }
+  TRY(container::merge_update(body_json, record.host_config));
+  TRY(container::validate_resources(record.host_config, host_.online_cpus));
+  if (record.host_config.auto_remove && record.host_config.restart_policy.name != "no" &&
+      !record.host_config.restart_policy.name.empty()) {
+    return fail(Code::Conflict, "Restart policy cannot be updated because AutoRemove is enabled for the container");
+  }
+  TRY(container::validate_restart_policy(record.host_config.restart_policy, record.host_config.auto_remove));
+  if (record.state.running() && record.state.pid != 0) {
+    container::RuntimeFacts facts;
+    facts.cgroup_version = host_.cgroups.version;
+    TRY(add_device_facts(record.host_config, facts));
+    auto resources = container::make_resources(record.host_config, facts);
+    resources.devices.clear();  // devices stay as they were at start
+    TRY_CONTEXT(cgroup_of(record).update(resources), "Cannot update container " + record.id);
+  }
+  TRY(save(record, {container_event(record, "update")}));
+  return std::vector<std::string>();
+}
+
+}  // namespace sampan::engine
