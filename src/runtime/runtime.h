@@ -18,6 +18,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,16 @@ using SeccompProgram = std::vector<uint64_t>;
 /// Unknown system call names are skipped, as every runtime does.
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
 
+/// The state document of the runtime specification (`status`: "creating", "created", "running", "stopped").
+struct StateDocument {
+  std::string id, status, bundle;
+  pid_t pid = 0;
+  std::map<std::string, std::string> annotations;
+};
+std::string format_state(const StateDocument& state);
+/// Runs hooks that belong to no create(): poststart, poststop. Threads: single-threaded caller.
+Result<void> run_hooks(const char* kind, const std::vector<oci::Hook>& hooks, const std::string& state);
+
 /// The streams of a process; borrowed, -1 is /dev/null. With a terminal all three are ignored and the
 /// pseudo-terminal's master comes back in the Process.
 struct Stdio {
@@ -57,6 +68,8 @@ struct CreateOptions {
   std::string init_path;                // host path of a static init bound at /sbin/docker-init and run as PID 1; "": none
   bool new_keyring = true;
   bool no_pivot = false;
+  std::string bundle;                   // only for the state that hooks read
+  const cgroup::HostCgroups* host_cgroups = nullptr;  // detected once by the caller; nullptr: create() looks itself
 };
 
 struct Process {
@@ -78,7 +91,9 @@ struct ExecOptions {
   Stdio stdio;
   std::optional<SeccompProgram> seccomp;
   std::vector<int> preserve_fds;
-  bool detach_cgroup = false;
+  bool detach_cgroup = false;           // stay in the caller's cgroup
+  std::vector<std::string> group_add;
+  std::vector<std::string> seccomp_flags;  // as in oci::Seccomp
 };
 
 /// Joins what a running init has. `init` is the pid of init, `cgroups` the container's. Threads: single-threaded caller.
@@ -91,7 +106,8 @@ class Container {
   virtual const cgroup::Cgroup& cgroups() const = 0;
   /// Releases init into execve; returns after execve succeeded, or the child's own error.
   virtual Result<void> start() = 0;
-  /// Kills what is left in the cgroup and removes it.
+  /// Kills what is left in the cgroup and removes it. An init that never started is reaped; one that did is the
+  /// caller's to reap.
   virtual Result<void> destroy() = 0;
 };
 

@@ -82,6 +82,12 @@ Result<bool> wait_exited(const PidFd& process, std::chrono::milliseconds patienc
   return n > 0;
 }
 
+Result<std::pair<Fd, Fd>> make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) < 0) return sys_error("pipe");
+  return std::pair(Fd(ends[0]), Fd(ends[1]));
+}
+
 Result<ExitStatus> reap(pid_t pid) {
   int status = 0;
   pid_t got;

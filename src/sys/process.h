@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "sys/fd.h"
@@ -44,6 +45,9 @@ Result<void> send_signal(const PidFd& process, int signal);
 bool is_running(const PidFd& process);
 /// Waits until it has exited. false: the time ran out.
 Result<bool> wait_exited(const PidFd& process, std::chrono::milliseconds patience);
+
+/// {read end, write end}, close-on-exec.
+Result<std::pair<Fd, Fd>> make_pipe();
 
 struct ExitStatus {
   int code = 0;      // exit status, meaningful when signal is 0

@@ -1,0 +1,210 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/strings.h"
+#include "runtime/internal/devices.h"
+#include "runtime/internal/idmap.h"
+#include "runtime/internal/plan.h"
+#include "runtime/internal/process.h"
+#include "runtime/internal/seccomp.h"
+#include "runtime/runtime.h"
+#include "sys/error.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace sampan::runtime {
+namespace {
+
+using internal::Channel;
+using internal::Message;
+
+class RunningContainer final : public Container {
+ public:
+  RunningContainer(std::unique_ptr<cgroup::HostCgroups> own_host, cgroup::Cgroup cgroups, Process init, Channel channel,
+                   StateDocument state)
+      : own_host_(std::move(own_host)), cgroups_(std::move(cgroups)), init_(std::move(init)), channel_(std::move(channel)),
+        state_(std::move(state)) {}
+
+  Process& init() override { return init_; }
+  const cgroup::Cgroup& cgroups() const override { return cgroups_; }
+
+  Result<void> start() override {
+    if (started_) return fail(Code::Conflict, "container {} has already been started", state_.id);
+    started_ = true;
+    auto sent = channel_.send(Message::Go, format_state(state_));
+    if (!sent) return fail(Code::Unavailable, "container {}: init has gone", state_.id);
+    auto outcome = internal::await_exec(channel_, init_);
+    channel_.close();
+    return outcome;
+  }
+
+  Result<void> destroy() override {
+    (void)sys::send_signal(init_.pidfd, SIGKILL);  // it may be dead already
+    if (!started_) {
+      channel_.close();
+      (void)sys::reap(init_.pid);
+      started_ = true;
+    }
+    TRY(cgroups_.kill_all());
+    return cgroups_.remove();
+  }
+
+ private:
+  std::unique_ptr<cgroup::HostCgroups> own_host_;  // when the caller had none
+  cgroup::Cgroup cgroups_;
+  Process init_;
+  Channel channel_;
+  StateDocument state_;
+  bool started_ = false;
+};
+
+/// Kills and reaps the child and removes the cgroup, unless keep() is reached.
+class Undo {
+ public:
+  explicit Undo(const cgroup::Cgroup& cgroups) : cgroups_(&cgroups) {}
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  void watch(const Process& process) { process_ = &process; }
+  void keep() { cgroups_ = nullptr; }
+  ~Undo() {
+    if (!cgroups_) return;
+    if (process_ && process_->pid > 0) internal::kill_and_reap(*process_);
+    (void)cgroups_->kill_all();  // hooks may have left something
+    (void)cgroups_->remove();
+  }
+
+ private:
+  const cgroup::Cgroup* cgroups_;
+  const Process* process_ = nullptr;
+};
+
+Result<void> check_spec(const oci::Spec& spec) {
+  if (!spec.process) return fail(Code::InvalidArgument, "the specification has no process");
+  if (spec.process->args.empty()) return fail(Code::InvalidArgument, "process.args is empty");
+  if (!spec.linux_) return fail(Code::InvalidArgument, "the specification has no \"linux\" section");
+  return {};
+}
+
+std::string cgroup_path_of(const oci::Spec& spec, const CreateOptions& options) {
+  if (!options.cgroup_path.empty()) return options.cgroup_path;
+  if (!spec.linux_->cgroups_path.empty())
+    return spec.linux_->cgroups_path.starts_with('/') ? spec.linux_->cgroups_path : "/" + spec.linux_->cgroups_path;
+  return "/" + options.id;
+}
+
+oci::Resources resources_of(const oci::Spec& spec) {
+  oci::Resources resources = spec.linux_->resources.value_or(oci::Resources());
+  resources.devices = internal::device_rules(resources.devices);
+  return resources;
+}
+
+/// What create() knows while it talks to the child.
+struct Conversation {
+  const oci::Spec& spec;
+  const CreateOptions& options;
+  Channel& channel;
+  Process& init;
+  StateDocument& state;
+};
+
+Result<void> answer_hooks(Conversation& talk) {
+  talk.state.status = "creating";
+  std::string state = format_state(talk.state);
+  TRY(run_hooks("prestart", talk.spec.hooks->prestart, state));
+  TRY(run_hooks("createRuntime", talk.spec.hooks->create_runtime, state));
+  return talk.channel.send(Message::Go, state);
+}
+
+/// Serves the child until it is ready.
+Result<void> await_ready(Conversation& talk) {
+  for (;;) {
+    auto received = TRY(internal::receive(talk.channel, talk.init));
+    switch (received) {
+      case Message::Ready:
+        return {};
+      case Message::NeedMaps:
+        TRY_CONTEXT(internal::write_mappings(talk.init.pid, talk.spec.linux_->uid_mappings, talk.spec.linux_->gid_mappings),
+                    "map user ids");
+        TRY(talk.channel.send(Message::Go));
+        break;
+      case Message::NeedHooks:
+        TRY(answer_hooks(talk));
+        break;
+      default:
+        return internal::death_of(talk.init);
+    }
+  }
+}
+
+internal::ProcessPlan process_plan(const oci::Spec& spec, const CreateOptions& options) {
+  internal::ProcessPlan plan;
+  plan.process = &*spec.process;
+  plan.user = options.user;
+  plan.group_add = options.group_add;
+  plan.stdio = options.stdio;
+  plan.preserve_fds = options.preserve_fds;
+  plan.make_workdir = options.make_workdir;
+  plan.new_keyring = options.new_keyring;
+  plan.keyring_name = "_ses." + options.id;
+  if (!options.init_path.empty()) plan.args = {"/sbin/docker-init", "--"};
+  plan.args.insert(plan.args.end(), spec.process->args.begin(), spec.process->args.end());
+  return plan;
+}
+
+struct Seccomp {
+  SeccompProgram compiled;
+  std::span<const uint64_t> program;
+  unsigned flags = 0;
+};
+
+Result<Seccomp> seccomp_of(const oci::Spec& spec, const CreateOptions& options) {
+  Seccomp seccomp;
+  const auto& section = spec.linux_->seccomp;
+  if (section && !section->listener_path.empty())
+    return fail(Code::NotImplemented, "seccomp listeners are not supported");
+  seccomp.flags = TRY(internal::seccomp_flags(section ? section->flags : std::vector<std::string>()));
+  if (options.seccomp) {
+    seccomp.program = *options.seccomp;
+  } else if (section) {
+    seccomp.compiled = TRY_CONTEXT(compile_seccomp(*section), "seccomp");
+    seccomp.program = seccomp.compiled;
+  }
+  return seccomp;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOptions& options) {
+  TRY(check_spec(spec));
+  TRY(internal::keep_standard_descriptors_open());
+  std::unique_ptr<cgroup::HostCgroups> own_host;
+  if (!options.host_cgroups) own_host = std::make_unique<cgroup::HostCgroups>(TRY(cgroup::detect_host()));
+  const auto& host = options.host_cgroups ? *options.host_cgroups : *own_host;
+  auto namespaces = TRY(internal::plan_namespaces(spec));
+  auto seccomp = TRY(seccomp_of(spec, options));
+
+  Process init;
+  auto cgroups = TRY(cgroup::Cgroup::create(host, cgroup_path_of(spec, options), resources_of(spec), init.warnings));
+  Undo undo(cgroups);
+  auto plan = process_plan(spec, options);
+  plan.seccomp = seccomp.program;
+  plan.seccomp_flags = seccomp.flags;
+  TRY(internal::plan_capabilities(*spec.process, plan, init.warnings));
+  auto container = TRY(internal::plan_container(spec, options, host, cgroups, namespaces));
+
+  internal::Birth birth{plan, &container, nullptr, &cgroups, namespaces.made_by_clone};
+  birth.pid_namespace = namespaces.pid.get();
+  birth.user_namespace = namespaces.user_joined;
+  Channel channel = TRY(internal::give_birth(birth, init));
+  undo.watch(init);
+  StateDocument state{options.id, "creating", options.bundle, init.pid, spec.annotations};
+  Conversation talk{spec, options, channel, init, state};
+  TRY(await_ready(talk));
+  undo.keep();
+  state.status = "created";
+  return std::unique_ptr<Container>(std::make_unique<RunningContainer>(std::move(own_host), std::move(cgroups), std::move(init),
+                                                                       std::move(channel), std::move(state)));
+}
+
+}  // namespace sampan::runtime

@@ -1,0 +1,40 @@
+#include "runtime/internal/steps.h"
+#include "sys/error.h"
+#include "sys/process.h"
+
+namespace sampan::runtime::internal {
+
+// The ids change while capabilities are kept, because loading a filter without no_new_privs needs CAP_SYS_ADMIN later;
+// finish_privileges() then leaves what was asked for and nothing else.
+Result<void> drop_privileges(Child& child) {
+  TRY(sys::limit_bounding_set(child.process.bounding));
+  TRY(sys::set_keep_capabilities(true));
+  TRY(sys::set_groups(child.identity.groups));
+  TRY(sys::set_all_gids(child.identity.gid));
+  TRY(sys::set_all_uids(child.identity.uid));
+  TRY(sys::set_keep_capabilities(false));
+  TRY(sys::set_dumpable(false));  // changing ids resets it to the system's default
+  if (child.workdir_denied) return enter_workdir(child);
+  return {};
+}
+
+// Nothing between the filter and execve but capset and prctl: a profile may refuse any other call.
+Result<void> finish_privileges(Child& child) {
+  const auto& plan = child.process;
+  auto now = TRY(sys::get_capabilities());
+  sys::CapabilitySets final_sets{plan.effective & now.permitted, plan.permitted & now.permitted,
+                                 plan.inheritable & now.permitted};
+  bool filter = !plan.seccomp.empty(), no_new_privileges = plan.process->no_new_privileges;
+  if (no_new_privileges) TRY(sys::set_no_new_privileges());
+  if (filter && !no_new_privileges) {
+    TRY(sys::set_capabilities({now.permitted, now.permitted, now.inheritable}));
+    TRY_CONTEXT(sys::load_seccomp(plan.seccomp, plan.seccomp_flags), "seccomp");
+  }
+  TRY(sys::set_capabilities(final_sets));
+  TRY(sys::clear_ambient_set());
+  TRY(sys::raise_ambient(plan.ambient & final_sets.permitted & final_sets.inheritable));
+  if (filter && no_new_privileges) TRY_CONTEXT(sys::load_seccomp(plan.seccomp, plan.seccomp_flags), "seccomp");
+  return {};
+}
+
+}  // namespace sampan::runtime::internal

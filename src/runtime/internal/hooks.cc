@@ -1,0 +1,92 @@
+// Hooks: programs that an operator has run at points of a container's life. They get the container's state on stdin and
+// a constructed environment: their own, and nothing of the container's or ours.
+// Source: runtime-spec config.md "POSIX-platform Hooks".
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "runtime/internal/steps.h"
+#include "sys/error.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace sampan::runtime {
+namespace internal {
+namespace {
+
+constexpr std::chrono::milliseconds kForever{-1};
+
+[[noreturn]] void become_hook(const oci::Hook& hook, int input, int output) {
+  std::vector<char*> argv, envp;
+  for (const auto& arg : hook.args) argv.push_back(const_cast<char*>(arg.c_str()));
+  if (argv.empty()) argv.push_back(const_cast<char*>(hook.path.c_str()));
+  argv.push_back(nullptr);
+  for (const auto& entry : hook.env) envp.push_back(const_cast<char*>(entry.c_str()));
+  envp.push_back(nullptr);
+  if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) ::_exit(126);
+  if (!sys::close_on_exec_from(3) || ::chdir("/") < 0) ::_exit(126);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(hook.path.c_str(), argv.data(), envp.data());
+  ::_exit(127);
+}
+
+Result<void> run_hook(const oci::Hook& hook, const std::string& state) {
+  auto [input, feed] = TRY(sys::make_pipe());
+  auto [said, output] = TRY(sys::make_pipe());
+  auto child = TRY(sys::clone_process({}));
+  if (child.pid == 0) become_hook(hook, input.get(), output.get());
+  input.reset();
+  output.reset();
+  struct sigaction ignore = {}, before;
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, &before);
+  (void)sys::write_all(feed.get(), state);  // a hook need not read it
+  ::sigaction(SIGPIPE, &before, nullptr);
+  feed.reset();
+  auto patience = hook.timeout && *hook.timeout > 0 ? std::chrono::milliseconds(*hook.timeout * 1000) : kForever;
+  bool exited = TRY(sys::wait_exited(child.pidfd, patience));
+  if (!exited) (void)sys::send_signal(child.pidfd, SIGKILL);
+  auto status = TRY(sys::reap(child.pid));
+  if (!exited) return fail(Code::DeadlineExceeded, "hook ran past timeout of {} s", *hook.timeout);
+  if (status.shell_code() == 0) return {};
+  ::fcntl(said.get(), F_SETFL, O_NONBLOCK);
+  char words[1024];
+  ssize_t n = ::read(said.get(), words, sizeof words);
+  return fail(Code::Unknown, "exit status {}, output: {}", status.shell_code(), std::string_view(words, n > 0 ? static_cast<size_t>(n) : 0));
+}
+
+}  // namespace
+}  // namespace internal
+
+Result<void> run_hooks(const char* kind, const std::vector<oci::Hook>& hooks, const std::string& state) {
+  for (size_t i = 0; i < hooks.size(); ++i)
+    TRY_CONTEXT(internal::run_hook(hooks[i], state), fmt::format("error running {} hook #{} ({})", kind, i, hooks[i].path));
+  return {};
+}
+
+namespace internal {
+
+Result<void> wait_for_hooks(Child& child) {
+  const auto& hooks = child.container->spec->hooks;
+  if (!hooks || (hooks->prestart.empty() && hooks->create_runtime.empty() && hooks->create_container.empty())) return {};
+  TRY(child.channel.send(Message::NeedHooks));
+  std::string state = TRY(child.channel.wait_go());
+  return run_hooks("createContainer", hooks->create_container, state);
+}
+
+Result<void> report_ready(Child& child) {
+  TRY(child.channel.send(Message::Ready));
+  child.state = TRY(child.channel.wait_go());
+  return {};
+}
+
+Result<void> run_start_hooks(Child& child) {
+  const auto& hooks = child.container->spec->hooks;
+  if (!hooks) return {};
+  return run_hooks("startContainer", hooks->start_container, child.state);
+}
+
+}  // namespace internal
+}  // namespace sampan::runtime

@@ -1,0 +1,80 @@
+#include <sys/stat.h>
+
+#include "base/strings.h"
+#include "runtime/internal/steps.h"
+#include "sys/error.h"
+#include "sys/process.h"
+
+namespace sampan::runtime::internal {
+namespace {
+
+/// A limit above the hard one needs CAP_SYS_RESOURCE. Without it the container gets as much as there is, and is told.
+Result<void> set_rlimit(Child& child, const oci::Rlimit& asked) {
+  auto resource = sys::resource_of_name(asked.type);
+  if (!resource) return fail(Code::InvalidArgument, "rlimit type {} is unknown", asked.type);
+  if (asked.soft > asked.hard) return fail(Code::InvalidArgument, "{}: soft limit above hard limit", asked.type);
+  auto set = sys::set_resource_limit(*resource, {asked.soft, asked.hard});
+  if (set || set.error().errno_value() != EPERM) {
+    if (!set) return std::move(set).error().context(asked.type);
+    return {};
+  }
+  auto now = TRY(sys::get_resource_limit(*resource));
+  TRY_CONTEXT(sys::set_resource_limit(*resource, {std::min(asked.soft, now.hard), std::min(asked.hard, now.hard)}), asked.type);
+  return child.channel.send(Message::Warning, fmt::format("{} cannot be raised above {} on this host", asked.type, now.hard));
+}
+
+Result<int> io_class(const std::string& name) {
+  if (name == "IOPRIO_CLASS_RT") return 1;
+  if (name == "IOPRIO_CLASS_BE") return 2;
+  if (name == "IOPRIO_CLASS_IDLE") return 3;
+  return fail(Code::InvalidArgument, "unknown I/O priority class \"{}\"", name);
+}
+
+Result<uint64_t> scheduler_flags(const std::vector<std::string>& names) {
+  static constexpr std::pair<std::string_view, uint64_t> kFlags[] = {
+      {"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},       {"SCHED_FLAG_DL_OVERRUN", 0x04},
+      {"SCHED_FLAG_KEEP_POLICY", 0x08},   {"SCHED_FLAG_KEEP_PARAMS", 0x10},   {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
+      {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40}};
+  uint64_t flags = 0;
+  for (const auto& name : names) {
+    bool known = false;
+    for (const auto& [text, flag] : kFlags)
+      if (text == name) flags |= flag, known = true;
+    if (!known) return fail(Code::InvalidArgument, "unknown scheduler flag \"{}\"", name);
+  }
+  return flags;
+}
+
+Result<void> set_personality(Child& child) {
+  if (!child.container || !child.container->spec->linux_ || !child.container->spec->linux_->personality) return {};
+  const std::string& domain = child.container->spec->linux_->personality->domain;
+  if (domain == "LINUX") return sys::set_personality(0);
+  if (domain == "LINUX32") return sys::set_personality(8);
+  return fail(Code::InvalidArgument, "unknown personality domain \"{}\"", domain);
+}
+
+}  // namespace
+
+Result<void> set_limits(Child& child) {
+  const auto& process = *child.process.process;
+  for (const auto& limit : process.rlimits) TRY(set_rlimit(child, limit));
+  if (process.scheduler) {
+    const auto& s = *process.scheduler;
+    TRY(sys::set_scheduler(s.policy, s.nice, s.priority, TRY(scheduler_flags(s.flags)), s.runtime, s.deadline, s.period));
+  }
+  if (process.io_priority) TRY(sys::set_io_priority(TRY(io_class(process.io_priority->clazz)), process.io_priority->priority));
+  if (process.exec_cpu_affinity && child.join) {
+    const auto& affinity = *process.exec_cpu_affinity;
+    const std::string& cpus = affinity.final_.empty() ? affinity.initial : affinity.final_;
+    if (!cpus.empty()) TRY(sys::set_cpu_affinity(cpus));
+  }
+  TRY(set_personality(child));
+  if (child.process.new_keyring) {
+    auto joined = sys::join_new_session_keyring(child.process.keyring_name);
+    if (!joined && joined.error().errno_value() != ENOSYS) return joined;
+  }
+  ::umask(process.user.umask.value_or(0022));
+  return {};
+}
+
+}  // namespace sampan::runtime::internal
