@@ -21,6 +21,10 @@ Reply reply_of(const Error& error) {
   reply.code = static_cast<int>(error.code());
   reply.err = error.errno_value();
   reply.message = error.message();
+  // A name in a container need not be text, but JSON is.
+  if (!codec::parse_json(codec::to_json(reply.message))) {
+    for (char& c : reply.message) c = static_cast<unsigned char>(c) < 0x80 ? c : '?';
+  }
   if (reply.message.empty()) reply.message = code_name(error.code());
   return reply;
 }
