@@ -1,6 +1,8 @@
 #include "sys/child.h"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -22,6 +24,12 @@ Result<std::optional<ExitStatus>> reap_child(const PidFd& child) {
   if (info.si_pid == 0) return std::optional<ExitStatus>();
   if (info.si_code == CLD_EXITED) return std::optional(ExitStatus{.code = info.si_status & 255});
   return std::optional(ExitStatus{.signal = info.si_status});
+}
+
+void unignore_libc_signals() {
+  // The kernel's struct sigaction, all zero: SIG_DFL. The library's own call refuses these numbers.
+  const uint64_t action[4] = {};
+  for (int signal : {32, 33}) ::syscall(SYS_rt_sigaction, signal, action, nullptr, sizeof(uint64_t));
 }
 
 }  // namespace sampan::sys

@@ -12,4 +12,7 @@ namespace sampan::sys {
 /// Reaps the child; nullopt while it runs. Errors: NotFound when it is not, or no longer, a child of ours.
 Result<std::optional<ExitStatus>> reap_child(const PidFd& child);
 
+/// posix_spawn(3) leaves the two signals that glibc keeps for itself ignored, and every descendant would inherit that.
+void unignore_libc_signals();
+
 }  // namespace sampan::sys
