@@ -1,16 +1,20 @@
 #include "network/network.h"
 
 #include <netinet/in.h>
+#include <sys/epoll.h>
 
 #include "base/strings.h"
 #include "network/internal/address_pool.h"
 #include "network/internal/bridge.h"
 #include "network/internal/event_loop.h"
 #include "network/internal/firewall.h"
+#include "network/internal/name_service.h"
+#include "network/internal/name_table.h"
 #include "network/internal/plan.h"
 #include "network/internal/port_relay.h"
 #include "network/internal/port_table.h"
 #include "network/internal/records.h"
+#include "sys/nftables.h"
 #include "sys/rtnetlink.h"
 
 namespace sampan::network {
@@ -33,6 +37,7 @@ struct Network {
   NetworkRecord record;
   std::optional<AddressPool> pool;
   int bridge_index = 0;
+  std::optional<NamePorts> name_ports = std::nullopt;   // where the name service listens on the gateway
 
   bool has_bridge() const { return record.driver == "bridge"; }
 };
@@ -52,7 +57,9 @@ class KernelNetworks final : public Networks {
         firewall_(kernel_.table),
         loop_(std::move(loop)),
         relay_(*loop_),
+        name_service_(*loop_, names_, options_.upstream_dns),
         ports_(relay_) {}
+  ~KernelNetworks() override;
 
   Result<void> load();
   Result<void> recover(const std::vector<Endpoint>& live) override;
@@ -72,6 +79,9 @@ class KernelNetworks final : public Networks {
   Result<void> add_builtin();
   Result<Network*> find(const std::string& id_or_name);
   Result<void> rebuild_firewall();
+  Result<void> open_bridge(Network& network);
+  void watch_table();
+  void restore_table();
   Result<void> adopt_links(const std::vector<Endpoint>& live);
   void adopt(const Endpoint& endpoint);
   Result<std::pair<Endpoint, Network>> allocate(const AttachRequest& request);
@@ -87,11 +97,16 @@ class KernelNetworks final : public Networks {
   const Firewall firewall_;
   std::unique_ptr<EventLoop> loop_;
   PortRelay relay_;
+  NameTable names_;
+  NameService name_service_;
+  sys::Fd nft_events_;         // these two are the loop's
+  bool table_lost_ = false;
 
   std::mutex mutex_;  // everything below
   std::map<std::string, Network> networks_;
   std::map<std::string, Endpoint> endpoints_;
   PortTable ports_;
+  bool has_table_ = false;
 };
 
 std::vector<NetworkRecord> KernelNetworks::records() const {
@@ -115,14 +130,14 @@ Result<void> KernelNetworks::add_builtin() {
       TRY(choose_addresses(record, options_.bridge_address, taken));
     }
     TRY(save_record(store_, record));
-    networks_[record.id] = {record, std::nullopt, 0};
+    networks_[record.id] = {record, std::nullopt};
   }
   return {};
 }
 
 Result<void> KernelNetworks::load() {
   std::lock_guard lock(mutex_);
-  for (auto& record : TRY(load_records(store_))) networks_[record.id] = {record, std::nullopt, 0};
+  for (auto& record : TRY(load_records(store_))) networks_[record.id] = {record, std::nullopt};
   TRY(add_builtin());
   for (auto& [id, network] : networks_) {
     if (network.has_bridge()) network.pool = TRY(make_pool(network.record));
@@ -142,7 +157,54 @@ Result<void> KernelNetworks::rebuild_firewall() {
   for (const auto& [id, endpoint] : endpoints_) {
     for (const auto& port : published_ports(endpoint)) ports.push_back(port);
   }
-  return firewall_.rebuild(rules, ports);
+  constexpr uint16_t kDnsPort = 53;
+  for (const auto& [id, network] : networks_) {
+    auto gateway = parse_ipv4(network.record.gateway);
+    if (!gateway || !network.name_ports) continue;
+    ports.push_back({IPPROTO_UDP, *gateway, kDnsPort, *gateway, network.name_ports->udp});
+    ports.push_back({IPPROTO_TCP, *gateway, kDnsPort, *gateway, network.name_ports->tcp});
+  }
+  TRY(firewall_.rebuild(rules, ports));
+  has_table_ = true;
+  return {};
+}
+
+/// The bridge and its name service.
+Result<void> KernelNetworks::open_bridge(Network& network) {
+  network.bridge_index = TRY(ensure_bridge(network.record));
+  network.name_ports = TRY(name_service_.open_zone(network.record));
+  return {};
+}
+
+/// `nft flush ruleset`, as the restart of a host's firewall does it, takes our table too: put it back at once.
+void KernelNetworks::watch_table() {
+  auto events = sys::open_nft_events();
+  if (!events) return;  // it only makes the repair slower: the next attach finds the table missing
+  loop_->run([&] {
+    if (nft_events_.valid()) return;
+    nft_events_ = std::move(*events);
+    (void)loop_->watch(nft_events_.get(), EPOLLIN, [this](uint32_t) {
+      if (sys::read_nft_events(nft_events_.get(), firewall_.table())) table_lost_ = true;
+      if (table_lost_) restore_table();
+    });
+    loop_->add_timer(this, [this] { return table_lost_; }, [this] { restore_table(); });
+  });
+}
+
+void KernelNetworks::restore_table() {
+  // Whoever holds the mutex may be waiting for this thread; the timer comes again.
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return;
+  table_lost_ = false;
+  auto exists = sys::nft_table_exists(firewall_.table());
+  if (exists && !*exists && has_table_) (void)rebuild_firewall();  // the next attach tries again and reports
+}
+
+KernelNetworks::~KernelNetworks() {
+  loop_->run([this] {
+    loop_->remove_timers(this);
+    if (nft_events_.valid()) loop_->forget(nft_events_.get());
+  });
 }
 
 void KernelNetworks::adopt(const Endpoint& endpoint) {
@@ -153,6 +215,7 @@ void KernelNetworks::adopt(const Endpoint& endpoint) {
   // it stops.
   if (address && network->second.pool) (void)network->second.pool->take(*address);
   endpoints_[endpoint.endpoint_id] = endpoint;
+  names_.put(endpoint, network->second.record);
   ports_.adopt(endpoint);
 }
 
@@ -179,11 +242,12 @@ Result<void> KernelNetworks::recover(const std::vector<Endpoint>& live) {
   TRY_CONTEXT(ensure_forwarding(), "enable IPv4 forwarding");
   for (auto& [id, network] : networks_) {
     if (network.has_bridge()) {
-      network.bridge_index = TRY_CONTEXT(ensure_bridge(network.record), "network " + network.record.name);
+      TRY_CONTEXT(open_bridge(network), "network " + network.record.name);
     }
   }
   TRY(adopt_links(live));
   for (const auto& endpoint : live) adopt(endpoint);
+  watch_table();
   return rebuild_firewall();
 }
 
@@ -194,22 +258,22 @@ Result<NetworkRecord> KernelNetworks::create(const CreateNetwork& request) {
   for (const auto& other : existing) {
     if (auto prefix = parse_prefix(other.subnet)) taken.push_back(*prefix);
   }
-  Network network{TRY(make_record(request, existing, taken)), std::nullopt, 0};
+  Network network{TRY(make_record(request, existing, taken)), std::nullopt};
   if (link_exists(network.record.bridge)) {
     return fail(Code::Conflict, "bridge {} is already in use", network.record.bridge);
   }
   network.pool = TRY(make_pool(network.record));
   // The record first: after a crash recover() makes the bridge that it names, and nothing is ever without an owner.
   TRY(save_record(store_, network.record));
-  auto index = ensure_bridge(network.record);
   const std::string id = network.record.id;
-  if (index) {
-    network.bridge_index = *index;
+  auto done = open_bridge(network);
+  if (done) {
     networks_[id] = network;
+    done = rebuild_firewall();
   }
-  auto done = index ? rebuild_firewall() : Result<void>(index.error());
   if (done) return network.record;
   networks_.erase(id);
+  name_service_.close_zone(id);
   (void)delete_links({network.record.bridge});  // the first error is the one to report
   (void)delete_record(store_, id);
   return std::move(done).error();
@@ -262,6 +326,7 @@ Result<void> KernelNetworks::remove(const std::string& id_or_name) {
     return fail(Code::PermissionDenied, "error while removing network: network {} id {} has active endpoints",
                 record.name, record.id);
   }
+  name_service_.close_zone(record.id);
   TRY(delete_links({record.bridge}));
   TRY(delete_record(store_, record.id));
   networks_.erase(record.id);
@@ -333,6 +398,7 @@ Result<std::pair<Endpoint, Network>> KernelNetworks::allocate(const AttachReques
 
 /// Forgets an endpoint whose link is gone.
 void KernelNetworks::give_back(const Endpoint& endpoint) {
+  names_.drop(endpoint.endpoint_id);
   std::lock_guard lock(mutex_);
   ports_.release(endpoint.endpoint_id);
   if (!endpoints_.erase(endpoint.endpoint_id)) return;
@@ -356,7 +422,10 @@ Result<Endpoint> KernelNetworks::attach(const AttachRequest& request, const sys:
   auto plan = plan_attach(network.record, endpoint, request.default_gateway ? DefaultRoute::Yes : DefaultRoute::No);
   auto applied = apply_attach(plan, network.bridge_index, ns, netlink_inside,
                               [this](const std::vector<PublishedPort>& ports) { return publish(ports); });
-  if (applied) return endpoint;
+  if (applied) {
+    names_.put(endpoint, network.record);
+    return endpoint;
+  }
   withdraw(endpoint);
   give_back(endpoint);
   return std::move(applied).error().context("attach to network " + network.record.name);
@@ -376,6 +445,7 @@ void KernelNetworks::withdraw(const Endpoint& endpoint) {
 }
 
 Result<void> KernelNetworks::detach(const Endpoint& endpoint) {
+  names_.drop(endpoint.endpoint_id);
   withdraw(endpoint);
   bool ours = endpoint.host_interface.starts_with(kernel_.link_prefix);
   Result<void> deleted = ours ? delete_links({endpoint.host_interface}) : Result<void>();
@@ -389,6 +459,8 @@ void KernelNetworks::rename(const std::string& container_id, const std::string& 
     if (endpoint.container_id != container_id) continue;
     std::ranges::replace(endpoint.dns_names, endpoint.container_name, new_name);
     endpoint.container_name = new_name;
+    auto network = networks_.find(endpoint.network_id);
+    if (network != networks_.end()) names_.put(endpoint, network->second.record);
   }
 }
 
@@ -409,12 +481,18 @@ std::string KernelNetworks::nameserver(const std::string& network_id) {
 
 Result<void> KernelNetworks::teardown() {
   std::lock_guard lock(mutex_);
-  for (const auto& [id, endpoint] : endpoints_) ports_.release(id);
+  has_table_ = false;
+  for (const auto& [id, endpoint] : endpoints_) {
+    ports_.release(id);
+    names_.drop(id);
+  }
   endpoints_.clear();
   std::vector<std::string> names;
   for (auto& [id, network] : networks_) {
     if (!network.has_bridge()) continue;
     names.push_back(network.record.bridge);
+    name_service_.close_zone(id);
+    network.name_ports.reset();
     network.bridge_index = 0;
     network.pool = TRY(make_pool(network.record));
   }

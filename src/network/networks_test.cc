@@ -11,6 +11,8 @@
 
 #include <thread>
 
+#include "base/strings.h"
+#include "network/internal/dns_message.h"
 #include "network/internal/ipv4.h"
 #include "network/network.h"
 #include "store/store.h"
@@ -162,9 +164,9 @@ class NetworksTest : public ::testing::Test {
     store_.reset();
     if (!directory_.empty()) EXPECT_TRUE(sys::remove_tree(directory_));
   }
-  void reopen(const std::vector<Endpoint>& live) {
+  void reopen(const std::vector<Endpoint>& live, NetworksOptions options = {}) {
     networks_.reset();
-    auto opened = open_networks(*store_, {});
+    auto opened = open_networks(*store_, std::move(options));
     ASSERT_TRUE(opened) << opened.error().message();
     networks_ = std::move(*opened);
     auto recovered = networks_->recover(live);
@@ -212,6 +214,9 @@ struct OutsideMachine : Namespace {
     inside.add_address(*sys::find_link_index(netlink.get(), "eth0"), *parse_ipv4("10.9.0.2"), 24);
     inside.add_default_route(*parse_ipv4("10.9.0.1"));
     EXPECT_TRUE(inside.run(netlink.get()));
+    sys::RouteBatch settle;
+    settle.settle_carrier("cable");
+    EXPECT_TRUE(settle.run(host->get()));
   }
   ~OutsideMachine() {
     auto host = sys::open_netlink(sys::NetlinkFamily::Route);
@@ -449,6 +454,156 @@ TEST_F(NetworksTest, teardown_removes_every_trace) {
   ASSERT_TRUE(networks_->teardown());
   EXPECT_EQ(count_links("vsp-") + count_links("sp-") + count_links("sampan"), 0u);
   EXPECT_THAT(list_rules(), ::testing::Not(::testing::HasSubstr("sampan")));
+}
+
+std::string dns_query(const std::string& name, uint16_t type) {
+  std::string out("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", 12);
+  for (const auto& label : split(name, '.')) out += static_cast<char>(label.size()) + label;
+  out.push_back('\0');
+  return out + std::string{static_cast<char>(type >> 8), static_cast<char>(type & 255), 0, 1};
+}
+
+std::string ask_udp(const sys::Fd& socket, const std::string& server, const std::string& query) {
+  auto address = address_of(server, 53);
+  if (::sendto(socket.get(), query.data(), query.size(), 0, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
+    return "";
+  }
+  char buffer[2048];
+  ssize_t got = ::recv(socket.get(), buffer, sizeof buffer, 0);
+  return got > 0 ? std::string(buffer, static_cast<size_t>(got)) : "";
+}
+
+/// "rcode answers [last four bytes as an address]"
+std::string summary(const std::string& answer) {
+  if (answer.size() < 12) return "none";
+  std::string out = fmt::format("rcode {} answers {}", answer[3] & 15, static_cast<uint8_t>(answer[7]));
+  if (answer[7] == 0) return out;
+  Ipv4 last = 0;
+  for (char c : answer.substr(answer.size() - 4)) last = last << 8 | static_cast<uint8_t>(c);
+  return out + " " + format_ipv4(last);
+}
+
+/// A resolver on the host's loopback: answers every query with 9.9.9.9.
+class Upstream {
+ public:
+  Upstream() : socket_(host_socket(AF_INET, SOCK_DGRAM)) {
+    auto address = address_of("127.0.0.1", 5300);
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Upstream() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  void serve() {
+    while (!stop_) {
+      pollfd wait{socket_.get(), POLLIN, 0};
+      if (::poll(&wait, 1, 20) <= 0) continue;
+      char buffer[2048];
+      sockaddr_in from{};
+      socklen_t length = sizeof from;
+      ssize_t got = ::recvfrom(socket_.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&from), &length);
+      if (got <= 0) continue;
+      std::string query(buffer, static_cast<size_t>(got));
+      std::string answer = format_dns_addresses(query, parse_question(query)->end, {*parse_ipv4("9.9.9.9")});
+      (void)::sendto(socket_.get(), answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&from), length);
+    }
+  }
+  sys::Fd socket_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+TEST_F(NetworksTest, names_resolve_on_user_defined_networks) {
+  Upstream upstream;
+  reopen({}, {.upstream_dns = {"127.0.0.1:5300"}});
+  auto blue = networks_->create({.name = "blue"});
+  Namespace first, second;
+  Endpoint web = attach(first, {}, "blue", "web"), app = attach(second, {}, "blue", "app");
+  EXPECT_EQ(networks_->nameserver(blue->id), blue->gateway);
+  sys::Fd socket = second.socket(AF_INET, SOCK_DGRAM);
+  EXPECT_EQ(summary(ask_udp(socket, blue->gateway, dns_query("web", 1))), "rcode 0 answers 1 " + web.ip_address);
+  EXPECT_EQ(summary(ask_udp(socket, blue->gateway, dns_query("WEB.blue", 1))), "rcode 0 answers 1 " + web.ip_address);
+  EXPECT_EQ(summary(ask_udp(socket, blue->gateway, dns_query("web", 28))), "rcode 0 answers 0");
+  EXPECT_EQ(summary(ask_udp(socket, blue->gateway, dns_query("example.com", 1))), "rcode 0 answers 1 9.9.9.9");
+  networks_->rename(web.container_id, "shop");
+  EXPECT_EQ(summary(ask_udp(socket, blue->gateway, dns_query("shop", 1))), "rcode 0 answers 1 " + web.ip_address);
+  ASSERT_TRUE(networks_->detach(web));
+  EXPECT_EQ(summary(ask_udp(socket, blue->gateway, dns_query("shop", 1))), "rcode 0 answers 1 9.9.9.9");
+}
+
+TEST_F(NetworksTest, names_resolve_over_tcp) {
+  auto blue = networks_->create({.name = "blue"});
+  Namespace container;
+  Endpoint web = attach(container, {}, "blue", "web");
+  std::string query = dns_query("web", 1);
+  std::string framed = std::string{0, static_cast<char>(query.size())} + query;
+  sys::Fd socket = container.socket(AF_INET, SOCK_STREAM);
+  auto address = address_of(blue->gateway, 53);
+  ASSERT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_TRUE(sys::write_all(socket.get(), framed));
+  char buffer[512];
+  ssize_t got = ::recv(socket.get(), buffer, sizeof buffer, 0);
+  ASSERT_GT(got, 2);
+  EXPECT_EQ(summary(std::string(buffer + 2, static_cast<size_t>(got - 2))), "rcode 0 answers 1 " + web.ip_address);
+}
+
+TEST_F(NetworksTest, internal_networks_ask_nobody_outside) {
+  Upstream upstream;
+  reopen({}, {.upstream_dns = {"127.0.0.1:5300"}});
+  auto inner = networks_->create({.name = "inner", .internal = true});
+  Namespace container;
+  Endpoint web = attach(container, {}, "inner", "web");
+  sys::Fd socket = container.socket(AF_INET, SOCK_DGRAM);
+  EXPECT_EQ(summary(ask_udp(socket, inner->gateway, dns_query("web", 1))), "rcode 0 answers 1 " + web.ip_address);
+  EXPECT_EQ(summary(ask_udp(socket, inner->gateway, dns_query("example.com", 1))), "rcode 2 answers 0");
+}
+
+TEST_F(NetworksTest, default_bridge_forwards_only_and_says_so) {
+  auto bridge = networks_->get("bridge");
+  EXPECT_EQ(networks_->nameserver(bridge->id), "");
+  EXPECT_EQ(networks_->resolver_address(bridge->id), bridge->gateway);
+  Namespace container;
+  Endpoint web = attach(container);
+  sys::Fd socket = container.socket(AF_INET, SOCK_DGRAM);
+  EXPECT_EQ(summary(ask_udp(socket, bridge->gateway, dns_query("web", 1))), "rcode 2 answers 0");  // no upstream here
+}
+
+TEST_F(NetworksTest, container_may_publish_the_dns_port) {
+  auto blue = networks_->create({.name = "blue"});
+  Namespace container;
+  Endpoint hole = attach(container, {{"udp", 53, "", 53}, {"tcp", 53, "", 53}}, "blue", "hole");
+  ASSERT_EQ(hole.ports.size(), 2u);
+  sys::Fd socket = container.socket(AF_INET, SOCK_DGRAM);
+  EXPECT_EQ(summary(ask_udp(socket, blue->gateway, dns_query("hole", 1))), "rcode 0 answers 1 " + hole.ip_address);
+}
+
+TEST_F(NetworksTest, flushed_rules_come_back) {
+  Namespace container;
+  Endpoint endpoint = attach(container, {{"tcp", 80, "", 8080}});
+  ASSERT_EQ(::system("nft flush ruleset"), 0);
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  while (!*sys::nft_table_exists("sampan") && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_THAT(list_rules(), ::testing::HasSubstr("tcp . 8080 : " + endpoint.ip_address));
+}
+
+TEST_F(NetworksTest, daemons_share_a_host) {
+  Namespace first, second;
+  attach(first, {{"tcp", 80, "", 8080}});
+  auto other_store = std::move(*store::open_store(directory_ + "/other"));
+  auto other = std::move(*open_networks(*other_store, {.instance = "a1b2c3"}));
+  ASSERT_TRUE(other->recover({}));
+  EXPECT_NE(other->get("bridge")->subnet, networks_->get("bridge")->subnet);
+  AttachRequest request;
+  request.network = "bridge";
+  request.ports = {{"tcp", 80, "", 8080}};
+  EXPECT_THAT(other->attach(request, second.ns, second.netlink).error().message(),
+              ::testing::HasSubstr("address already in use"));
+  ASSERT_TRUE(other->teardown());
+  EXPECT_EQ(count_links("vsp-"), 1u);
+  EXPECT_THAT(list_rules(), ::testing::HasSubstr("8080"));
 }
 
 }  // namespace

@@ -194,6 +194,10 @@ Result<void> dump_netlink(int fd, NetlinkBatch& request, const std::function<voi
   return {};
 }
 
+void visit_netlink_messages(std::string_view bytes, const std::function<void(uint16_t, std::string_view)>& visit) {
+  visit_messages(bytes, [&](const nlmsghdr& header, std::string_view body) { visit(header.nlmsg_type, body); });
+}
+
 void visit_attributes(std::string_view bytes, const std::function<void(uint16_t, std::string_view)>& visit) {
   while (bytes.size() >= sizeof(nlattr)) {
     nlattr header;

@@ -61,6 +61,8 @@ struct NetlinkFailure {
 Result<std::vector<NetlinkFailure>> exchange_netlink(int fd, NetlinkBatch& batch);
 /// Sends one dump request and visits (message type, bytes behind the netlink header) of every answer.
 Result<void> dump_netlink(int fd, NetlinkBatch& request, const std::function<void(uint16_t, std::string_view)>& visit);
+/// Visits (message type, body) of every message in one datagram.
+void visit_netlink_messages(std::string_view bytes, const std::function<void(uint16_t, std::string_view)>& visit);
 /// Visits the attributes in `bytes`; malformed rests are ignored.
 void visit_attributes(std::string_view bytes, const std::function<void(uint16_t, std::string_view)>& visit);
 

@@ -7,7 +7,9 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "sys/error.h"
@@ -71,6 +73,42 @@ std::string nft_interface(std::string_view name) {
   std::string out(name);
   out.resize(16, '\0');
   return out;
+}
+
+Result<Fd> open_nft_events() {
+  auto fd = TRY(open_netlink(NetlinkFamily::Netfilter));
+  int group = NFNLGRP_NFTABLES;
+  if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) {
+    return sys_error("setsockopt", "NETLINK_ADD_MEMBERSHIP");
+  }
+  return fd;
+}
+
+bool read_nft_events(int fd, std::string_view table) {
+  bool deleted = false;
+  std::string buffer(64 << 10, '\0');
+  for (;;) {
+    ssize_t got = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == ENOBUFS) deleted = true;
+    else if (got < 0 && errno != EINTR) return deleted;
+    if (got <= 0) continue;
+    visit_netlink_messages({buffer.data(), static_cast<size_t>(got)}, [&](uint16_t type, std::string_view body) {
+      if (type != nft_type(NFT_MSG_DELTABLE) || body.size() < sizeof(nfgenmsg)) return;
+      visit_attributes(body.substr(sizeof(nfgenmsg)), [&](uint16_t attribute, std::string_view value) {
+        if (attribute == NFTA_TABLE_NAME && value.substr(0, value.find('\0')) == table) deleted = true;
+      });
+    });
+  }
+}
+
+Result<bool> nft_table_exists(const std::string& table) {
+  auto fd = TRY(open_netlink(NetlinkFamily::Netfilter));
+  NetlinkBatch request;
+  request.begin(nft_type(NFT_MSG_GETTABLE), 0, family_header(NFPROTO_IPV4, 0));
+  request.put_string(NFTA_TABLE_NAME, table);
+  auto found = dump_netlink(fd.get(), request, [](uint16_t, std::string_view) {});
+  if (!found && found.error().errno_value() != ENOENT) return std::move(found).error();
+  return found.has_value();
 }
 
 NftTransaction::NftTransaction(std::string table) : table_(std::move(table)) {

@@ -27,6 +27,12 @@ std::string nft_protocol(uint8_t protocol);
 std::string nft_port(uint16_t port);
 std::string nft_interface(std::string_view name);
 
+/// A socket that hears of every change to nftables in this namespace.
+Result<Fd> open_nft_events();
+/// Reads what has come without waiting; true when the table was deleted, by anybody, or when messages were lost.
+bool read_nft_events(int fd, std::string_view table);
+Result<bool> nft_table_exists(const std::string& table);
+
 class NftTransaction {
  public:
   explicit NftTransaction(std::string table);

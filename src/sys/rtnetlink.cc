@@ -112,6 +112,12 @@ void RouteBatch::set_up(const std::string& name) {
   begin_link_change(name, IFF_UP, IFF_UP, fmt::format("bring up \"{}\"", name));
 }
 
+void RouteBatch::settle_carrier(const std::string& name) {
+  ifinfomsg any{};
+  begin(RTM_GETLINK, 0, bytes_of(any), fmt::format("look at \"{}\"", name));
+  batch_.put_string(IFLA_IFNAME, name);
+}
+
 void RouteBatch::set_master(const std::string& name, int master_index) {
   begin_link_change(name, 0, 0, fmt::format("set master of \"{}\"", name));
   batch_.put_u32(IFLA_MASTER, static_cast<uint32_t>(master_index));

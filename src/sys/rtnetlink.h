@@ -26,6 +26,9 @@ class RouteBatch {
   /// No link-local address is made when the link comes up. Kernels without IPv6 are content.
   void no_ipv6_addresses(const std::string& name);
   void set_up(const std::string& name);
+  /// Asking for a link makes the kernel (since 6.8) act on its new carrier now instead of in a work queue; until then
+  /// a bridge forwards nothing to the port, and the first ARP request is lost for a second.
+  void settle_carrier(const std::string& name);
   void set_master(const std::string& name, int master_index);
   /// An isolated bridge port reaches only ports that are not; a hairpin port gets frames back that it sent.
   struct PortFlags {

@@ -86,8 +86,12 @@ void EventLoop::forget(int fd) {
   if (watches_.erase(fd)) (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void EventLoop::add_timer(std::function<bool()> wanted, std::function<void()> tick) {
-  timers_.push_back({std::move(wanted), std::move(tick)});
+void EventLoop::add_timer(const void* owner, std::function<bool()> wanted, std::function<void()> tick) {
+  timers_.push_back({owner, std::move(wanted), std::move(tick)});
+}
+
+void EventLoop::remove_timers(const void* owner) {
+  std::erase_if(timers_, [owner](const Timer& timer) { return timer.owner == owner; });
 }
 
 void EventLoop::run_posted() {

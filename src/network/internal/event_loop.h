@@ -36,8 +36,9 @@ class EventLoop {
   void change(int fd, uint32_t events);
   /// Before the descriptor is closed; no callback comes afterwards, not even one already fetched.
   void forget(int fd);
-  /// `tick` runs a few times a second while `wanted` says so.
-  void add_timer(std::function<bool()> wanted, std::function<void()> tick);
+  /// `tick` runs a few times a second while `wanted` says so, until the owner's timers are removed.
+  void add_timer(const void* owner, std::function<bool()> wanted, std::function<void()> tick);
+  void remove_timers(const void* owner);
 
  private:
   EventLoop(sys::Fd epoll, sys::Fd wake) : epoll_(std::move(epoll)), wake_(std::move(wake)) {}
@@ -51,6 +52,7 @@ class EventLoop {
     std::shared_ptr<Callback> callback;
   };
   struct Timer {
+    const void* owner;
     std::function<bool()> wanted;
     std::function<void()> tick;
   };

@@ -56,12 +56,26 @@ sys::RouteBatch batch_inside(const std::vector<Change>& plan, int link_index) {
   return batch;
 }
 
+/// The inside came up second and is live already; the outside and, with its first port, the bridge may lag.
+sys::RouteBatch batch_settle(const std::vector<Change>& plan) {
+  sys::RouteBatch batch;
+  for (const auto& change : plan) {
+    if (const auto* veth = std::get_if<AddVeth>(&change)) {
+      batch.settle_carrier(veth->host_interface);
+      batch.settle_carrier(veth->bridge);
+    }
+  }
+  return batch;
+}
+
 Result<void> apply_links(const std::vector<Change>& plan, int bridge_index, int outside, int ns, int inside) {
   auto first = batch_outside(plan, bridge_index, ns);
   TRY(first.run(outside));
   int link_index = TRY(inside_index(plan, inside));
   auto second = batch_inside(plan, link_index);
-  return second.run(inside);
+  TRY(second.run(inside));
+  auto last = batch_settle(plan);
+  return last.run(outside);
 }
 
 void undo_attach(const std::vector<Change>& plan, int outside) {

@@ -63,7 +63,7 @@ bool pump_one_way(int from, Pipe& pipe, int to) {
 
 PortRelay::PortRelay(EventLoop& loop) : loop_(loop) {
   loop_.run([this] {
-    loop_.add_timer([this] { return !paused_.empty(); },
+    loop_.add_timer(this, [this] { return !paused_.empty(); },
                     [this] {
                       for (int listener : std::exchange(paused_, {})) {
                         if (listeners_.contains(listener)) loop_.change(listener, EPOLLIN);
@@ -74,6 +74,7 @@ PortRelay::PortRelay(EventLoop& loop) : loop_(loop) {
 
 PortRelay::~PortRelay() {
   loop_.run([this] {
+    loop_.remove_timers(this);
     for (auto& [listener, target] : listeners_) loop_.forget(listener);
     for (auto& [fd, pair] : pairs_) loop_.forget(pair->client.get()), loop_.forget(pair->container.get());
     listeners_.clear();
@@ -145,17 +146,24 @@ void PortRelay::open_pair(sys::Fd client, Target target) {
   }
 }
 
-void PortRelay::pump(const std::shared_ptr<Pair>& pair) {
-  // Before the connection is up, reading it says ENOTCONN and writing EAGAIN: wait for its own event.
+/// Before the connection is up, reading it says ENOTCONN and writing EAGAIN: wait for its own event.
+bool PortRelay::check_connected(const std::shared_ptr<Pair>& pair) {
+  if (pair->connected) return true;
   sockaddr_storage peer;
   socklen_t length = sizeof peer;
-  if (::getpeername(pair->container.get(), reinterpret_cast<sockaddr*>(&peer), &length) < 0) {
-    int err = 0;
-    socklen_t size = sizeof err;
-    (void)::getsockopt(pair->container.get(), SOL_SOCKET, SO_ERROR, &err, &size);
-    if (err != 0) close_pair(pair);
-    return;
+  if (::getpeername(pair->container.get(), reinterpret_cast<sockaddr*>(&peer), &length) == 0) {
+    pair->connected = true;
+    return true;
   }
+  int err = 0;
+  socklen_t size = sizeof err;
+  (void)::getsockopt(pair->container.get(), SOL_SOCKET, SO_ERROR, &err, &size);
+  if (err != 0) close_pair(pair);
+  return false;
+}
+
+void PortRelay::pump(const std::shared_ptr<Pair>& pair) {
+  if (!check_connected(pair)) return;
   bool alive = pump_one_way(pair->client.get(), pair->up, pair->container.get()) &&
                pump_one_way(pair->container.get(), pair->down, pair->client.get());
   if (!alive || (pair->up.told && pair->down.told)) close_pair(pair);

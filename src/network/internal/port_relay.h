@@ -35,6 +35,7 @@ class PortRelay {
   struct Pair {
     sys::Fd client, container;
     Pipe up, down;
+    bool connected = false;   // the container has answered; it may have ended since
   };
   struct Target {
     Ipv4 address;
@@ -42,6 +43,7 @@ class PortRelay {
   };
   void accept_all(int listener, Target target);
   void open_pair(sys::Fd client, Target target);
+  bool check_connected(const std::shared_ptr<Pair>& pair);
   void pump(const std::shared_ptr<Pair>& pair);
   void close_pair(const std::shared_ptr<Pair>& pair);
 
