@@ -198,6 +198,13 @@ Result<void> Cgroup::thaw() const {
   return internal::set_frozen_v2(dir_in(host_->v2_root), false);
 }
 
+Result<bool> Cgroup::is_frozen() const {
+  if (auto v1 = host_->v1_roots.find("freezer"); v1 != host_->v1_roots.end())
+    return internal::read_text(dir_in(v1->second), "freezer.state") == "FROZEN";
+  if (host_->v2_root.empty()) return false;
+  return internal::read_text(dir_in(host_->v2_root), "cgroup.freeze") == "1";
+}
+
 Result<void> Cgroup::kill_all() const {
   if (!host_->v2_root.empty() && internal::has_file(dir_in(host_->v2_root), "cgroup.kill"))
     TRY(internal::write_value(dir_in(host_->v2_root), "cgroup.kill", "1"));

@@ -86,6 +86,8 @@ class Cgroup {
   Result<std::vector<pid_t>> processes() const;
   Result<void> freeze() const;
   Result<void> thaw() const;
+  /// False as well when there is no such cgroup any more.
+  Result<bool> is_frozen() const;
   /// SIGKILL to everything inside (cgroup.kill, or freeze + kill + thaw).
   Result<void> kill_all() const;
   /// How many times the kernel's OOM killer struck inside.

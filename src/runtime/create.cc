@@ -40,13 +40,12 @@ class RunningContainer final : public Container {
   }
 
   Result<void> destroy() override {
-    (void)sys::send_signal(init_.pidfd, SIGKILL);  // it may be dead already
-    if (!started_) {
-      channel_.close();
-      (void)sys::reap(init_.pid);
-      started_ = true;
-    }
-    TRY(cgroups_.kill_all());
+    (void)sys::send_signal(init_.pidfd, SIGKILL);  // dead already, or the descriptor was taken by the caller
+    channel_.close();                              // an init that waits for its start ends by that
+    auto killed = cgroups_.kill_all();
+    if (!started_) (void)sys::reap(init_.pid);
+    started_ = true;
+    TRY(std::move(killed));
     return cgroups_.remove();
   }
 
@@ -175,6 +174,14 @@ Result<Seccomp> seccomp_of(const oci::Spec& spec, const CreateOptions& options) 
 
 }  // namespace
 
+Result<void> start_over(sys::Fd connection, const StateDocument& state) {
+  Channel channel(std::move(connection));
+  if (!channel.send(Message::Go, format_state(state)))
+    return fail(Code::Unavailable, "container {}: init has gone", state.id);
+  Process unused;
+  return internal::await_exec(channel, unused);
+}
+
 Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOptions& options) {
   TRY(check_spec(spec));
   TRY(internal::keep_standard_descriptors_open());
@@ -193,6 +200,7 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   TRY(internal::plan_capabilities(*spec.process, plan, init.warnings));
   auto container = TRY(internal::plan_container(spec, options, host, cgroups, namespaces));
 
+  plan.start_listener = options.start_listener;
   internal::Birth birth{plan, &container, nullptr, &cgroups, namespaces.made_by_clone};
   birth.pid_namespace = namespaces.pid.get();
   birth.user_namespace = namespaces.user_joined;

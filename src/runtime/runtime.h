@@ -68,6 +68,7 @@ struct CreateOptions {
   std::string init_path;                // host path of a static init bound at /sbin/docker-init and run as PID 1; "": none
   bool new_keyring = true;
   bool no_pivot = false;
+  int start_listener = -1;              // a listening packet socket: init takes its start from there instead (start_over)
   std::string bundle;                   // only for the state that hooks read
   const cgroup::HostCgroups* host_cgroups = nullptr;  // detected once by the caller; nullptr: create() looks itself
 };
@@ -84,6 +85,10 @@ class Container;
 /// Clones and sets up init; it waits before execve. Errors: the failing step's, with Docker's words where the command
 /// line client matches them ("executable file not found in $PATH", "permission denied", "no such file or directory").
 Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOptions& options);
+
+/// Starts an init that was created with a start_listener, by a connection to that socket: for a start that comes from
+/// another process than the create. Errors: as Container::start().
+Result<void> start_over(sys::Fd connection, const StateDocument& state);
 
 struct ExecOptions {
   oci::Process process;

@@ -2,12 +2,14 @@
 // a constructed environment: their own, and nothing of the container's or ours.
 // Source: runtime-spec config.md "POSIX-platform Hooks".
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "runtime/internal/steps.h"
 #include "sys/error.h"
 #include "sys/file.h"
+#include "sys/packet.h"
 #include "sys/process.h"
 
 namespace sampan::runtime {
@@ -76,8 +78,26 @@ Result<void> wait_for_hooks(Child& child) {
   return run_hooks("createContainer", hooks->create_container, state);
 }
 
+namespace {
+
+Result<sys::Fd> accept_starter(int listener) {
+  for (;;) {
+    pollfd entry{listener, POLLIN, 0};
+    if (::poll(&entry, 1, -1) < 0 && errno != EINTR) return sys::sys_error("poll");
+    auto accepted = TRY(sys::accept_packets(listener));
+    if (accepted) return std::move(*accepted);
+  }
+}
+
+}  // namespace
+
 Result<void> report_ready(Child& child) {
   TRY(child.channel.send(Message::Ready));
+  if (child.process.start_listener >= 0) {
+    // The creator goes away; whoever connects next speaks the rest of the protocol.
+    auto accepted = TRY(accept_starter(child.process.start_listener));
+    child.channel = Channel(std::move(accepted));
+  }
   child.state = TRY(child.channel.wait_go());
   return {};
 }

@@ -50,6 +50,7 @@ struct ProcessPlan {
   std::span<const uint64_t> seccomp;   // empty: none
   unsigned seccomp_flags = 0;
   bool make_workdir = false;
+  int start_listener = -1;
   bool new_keyring = false;
   std::string keyring_name;
   std::vector<std::string> args;

@@ -1,0 +1,93 @@
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bin/runtime/context.h"
+#include "codec/sha256.h"
+#include "codec/text.h"
+#include "sys/error.h"
+#include "sys/file.h"
+
+namespace sampan::bin {
+namespace {
+
+Result<std::string> absolute(const std::string& path) {
+  char resolved[PATH_MAX];
+  if (!::realpath(path.c_str(), resolved)) return sys::sys_error("realpath", path);
+  return std::string(resolved);
+}
+
+/// The part of the filter's text that decides what is compiled, in one string.
+std::string cache_key(const oci::Seccomp& section) {
+  std::string text = SAMPAN_VERSION "\x1f" + section.default_action + "\x1f" +
+                     (section.default_errno_ret ? std::to_string(*section.default_errno_ret) : "-");
+  for (const auto& name : section.architectures) text += "\x1f" + name;
+  for (const auto& rule : section.syscalls) {
+    text += "\x1e" + rule.action + "\x1f" + (rule.errno_ret ? std::to_string(*rule.errno_ret) : "-");
+    for (const auto& name : rule.names) text += "\x1f" + name;
+    for (const auto& arg : rule.args) text += fmt::format("\x1d{} {} {} {}", arg.index, arg.value, arg.value_two, arg.op);
+  }
+  return codec::sha256_hex(text);
+}
+
+}  // namespace
+
+Result<Bundle> load_bundle(const std::string& path) {
+  Bundle bundle;
+  bundle.path = TRY(absolute(path.empty() ? "." : path));
+  auto text = sys::read_file(bundle.path + "/config.json");
+  if (!text && text.error().errno_value() == ENOENT)
+    return fail(Code::NotFound, "JSON specification file config.json not found");
+  bundle.spec = TRY_CONTEXT(oci::parse_spec(TRY(std::move(text))), "config.json");
+  if (!bundle.spec.root) return fail(Code::InvalidArgument, "Root must be specified");
+  const std::string& root = bundle.spec.root->path;
+  bundle.rootfs = TRY(absolute(root.starts_with('/') ? root : bundle.path + "/" + root));
+  // Relative sources of bind mounts are the bundle's.
+  for (auto& mount : bundle.spec.mounts) {
+    bool bind = mount.type == "bind";
+    for (const auto& option : mount.options) bind = bind || option == "bind" || option == "rbind";
+    if (bind && !mount.source.starts_with('/')) mount.source = bundle.path + "/" + mount.source;
+  }
+  return bundle;
+}
+
+Result<runtime::SeccompProgram> cached_seccomp(const std::string& root, const oci::Seccomp& section) {
+  std::string dir = root + "/.seccomp-cache", file = dir + "/" + cache_key(section);
+  if (auto known = sys::read_file(file); known && !known->empty() && known->size() % sizeof(uint64_t) == 0) {
+    runtime::SeccompProgram program(known->size() / sizeof(uint64_t));
+    known->copy(reinterpret_cast<char*>(program.data()), known->size());
+    return program;
+  }
+  auto program = TRY_CONTEXT(runtime::compile_seccomp(section), "seccomp");
+  std::string_view bytes(reinterpret_cast<const char*>(program.data()), program.size() * sizeof(uint64_t));
+  // A cache that cannot be written costs time, nothing else.
+  if (sys::make_dirs(dir, 0700)) (void)sys::replace_file(file, bytes, 0600, sys::Durable::No);
+  return program;
+}
+
+std::string now_text() {
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return codec::format_rfc3339({now.tv_sec * 1'000'000'000LL + now.tv_nsec});
+}
+
+Result<void> write_pid_file(const std::string& path, pid_t pid) {
+  if (path.empty()) return {};
+  return sys::replace_file(path, std::to_string(pid), 0644, sys::Durable::No);
+}
+
+Result<std::vector<int>> preserved(const Args& args) {
+  std::vector<int> fds;
+  auto count = TRY(args.number("preserve-fds")).value_or(0);
+  for (int fd = 3; fd < 3 + count; ++fd) fds.push_back(fd);
+  return fds;
+}
+
+Result<std::string> container_id(const Context& context) {
+  if (context.args.rest().empty() || context.args.rest()[0].empty())
+    return fail(Code::InvalidArgument, "container id cannot be empty");
+  return context.args.rest()[0];
+}
+
+}  // namespace sampan::bin

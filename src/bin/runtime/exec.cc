@@ -1,0 +1,108 @@
+// exec: a further process in a running container.
+#include <unistd.h>
+
+#include "base/strings.h"
+#include "bin/runtime/context.h"
+#include "sys/error.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace sampan::bin {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"console-socket", "", Takes::Value, "path to a socket that receives the terminal's master"},
+    {"cwd", "", Takes::Value, "current working directory in the container"},
+    {"env", "e", Takes::Value, "set environment variables"},
+    {"tty", "t", Takes::Nothing, "allocate a pseudo-TTY"},
+    {"user", "u", Takes::Value, "UID (format: <uid>[:<gid>])"},
+    {"additional-gids", "g", Takes::Value, "additional gids"},
+    {"process", "p", Takes::Value, "path to the process.json"},
+    {"detach", "d", Takes::Nothing, "detach from the container's process"},
+    {"pid-file", "", Takes::Value, "file to write the process id to"},
+    {"apparmor", "", Takes::Value, "set the apparmor profile for the process"},
+    {"process-label", "", Takes::Value, "set the SELinux process label"},
+    {"no-new-privs", "", Takes::Nothing, "set the no new privileges value for the process"},
+    {"cap", "c", Takes::Value, "add a capability to the bounding set for the process"},
+    {"preserve-fds", "", Takes::Value, "pass N additional file descriptors to the container"},
+    {"ignore-paused", "", Takes::Nothing, "allow exec in a paused container"},
+};
+
+Result<void> add_capabilities(oci::Process& process, const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  if (!process.capabilities) process.capabilities.emplace();
+  for (const auto& name : names)
+    for (auto* set : {&process.capabilities->bounding, &process.capabilities->effective, &process.capabilities->permitted})
+      set->push_back(name);
+  return {};
+}
+
+Result<void> set_user(oci::Process& process, const Args& args) {
+  for (const auto& text : args.all("additional-gids")) {
+    auto gid = parse_uint(text);
+    if (!gid || *gid > 0xfffffffe) return fail(Code::InvalidArgument, "bad gid \"{}\"", text);
+    process.user.additional_gids.push_back(static_cast<uint32_t>(*gid));
+  }
+  return {};
+}
+
+Result<oci::Process> process_of(const Context& context, const Record& record) {
+  const auto& args = context.args;
+  if (args.has("process")) return oci::parse_process(TRY(sys::read_file(args.get("process"))));
+  oci::Process process = record.spec.process.value_or(oci::Process());
+  process.args.assign(args.rest().begin() + 1, args.rest().end());
+  process.terminal = args.has("tty");
+  if (args.has("cwd")) process.cwd = args.get("cwd");
+  for (const auto& entry : args.all("env")) process.env.push_back(entry);
+  if (args.has("apparmor")) process.apparmor_profile = args.get("apparmor");
+  if (args.has("process-label")) process.selinux_label = args.get("process-label");
+  if (args.has("no-new-privs")) process.no_new_privileges = true;
+  TRY(add_capabilities(process, args.all("cap")));
+  TRY(set_user(process, args));
+  return process;
+}
+
+Result<int> exec(Context& context) {
+  auto record = TRY(context.store.load(TRY(container_id(context))));
+  auto status = TRY(context.store.status(record));
+  if (status == Status::Stopped) return fail(Code::Conflict, "cannot exec in a stopped container");
+  if (status == Status::Paused && !context.args.has("ignore-paused"))
+    return fail(Code::Conflict, "cannot exec in a paused container (use --ignore-paused to override)");
+  if (context.args.rest().size() < 2 && !context.args.has("process"))
+    return fail(Code::InvalidArgument, "process args cannot be empty");
+  bool detach = context.args.has("detach");
+  std::string socket = context.args.get("console-socket");
+
+  runtime::ExecOptions options;
+  options.process = TRY(process_of(context, record));
+  options.user = context.args.get("user");
+  options.stdio = {0, 1, 2};
+  options.preserve_fds = TRY(preserved(context.args));
+  if (detach && options.process.terminal && socket.empty())
+    return fail(Code::InvalidArgument, "cannot allocate tty if runc will detach without setting console socket");
+  if (record.spec.linux_ && record.spec.linux_->seccomp) {
+    options.seccomp = TRY(cached_seccomp(context.store.root(), *record.spec.linux_->seccomp));
+    options.seccomp_flags = record.spec.linux_->seccomp->flags;
+  }
+  auto host = TRY(cgroup::detect_host());
+  auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
+  if (!detach) hold_signals();
+  auto process = TRY(runtime::exec(record.pid, cgroups, options));
+  for (const auto& warning : process.warnings) context.warn(warning);
+  if (!socket.empty() && process.console.valid()) {
+    TRY(send_console(socket, process.console.get()));
+    process.console.reset();
+  }
+  TRY(write_pid_file(context.args.get("pid-file"), process.pid));
+  if (detach) return 0;
+  return attend(process);
+}
+
+constexpr Command kCommands[] = {
+    {"exec", "<container-id> <command> [args...]", "execute new process inside the container", kFlags, exec}};
+
+}  // namespace
+
+std::span<const Command> exec_commands() { return kCommands; }
+
+}  // namespace sampan::bin

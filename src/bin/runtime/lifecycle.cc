@@ -1,0 +1,266 @@
+// create, run, start, kill, delete, pause, resume.
+#include <signal.h>
+#include <unistd.h>
+
+#include "bin/runtime/context.h"
+#include "sys/error.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace sampan::bin {
+namespace {
+
+constexpr Flag kCreateFlags[] = {
+    {"bundle", "b", Takes::Value, "path to the root of the bundle directory, defaults to the current directory"},
+    {"console-socket", "", Takes::Value, "path to a socket that receives the terminal's master"},
+    {"pid-file", "", Takes::Value, "file to write the process id to"},
+    {"no-pivot", "", Takes::Nothing, "do not use pivot root to jail process inside rootfs"},
+    {"no-new-keyring", "", Takes::Nothing, "do not create a new session keyring for the container"},
+    {"preserve-fds", "", Takes::Value, "pass N additional file descriptors to the container"},
+};
+constexpr Flag kRunFlags[] = {
+    kCreateFlags[0], kCreateFlags[1], kCreateFlags[2], kCreateFlags[3], kCreateFlags[4], kCreateFlags[5],
+    {"detach", "d", Takes::Nothing, "detach from the container's process"},
+    {"keep", "", Takes::Nothing, "do not delete the container after it exits"},
+    {"no-subreaper", "", Takes::Nothing, "kept for compatibility: no subreaper is ever needed"},
+};
+constexpr Flag kDeleteFlags[] = {{"force", "f", Takes::Nothing, "kill the container first if it is still running"}};
+constexpr Flag kKillFlags[] = {{"all", "a", Takes::Nothing, "send the signal to all processes inside the container"}};
+
+/// Forgets the id again unless keep() is reached.
+class Claim {
+ public:
+  Claim(const Store& store, std::string id) : store_(store), id_(std::move(id)) {}
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  void keep() { kept_ = true; }
+  ~Claim() {
+    if (!kept_) store_.forget(id_);
+  }
+
+ private:
+  const Store& store_;
+  std::string id_;
+  bool kept_ = false;
+};
+
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
+  std::string path = spec.linux_ ? spec.linux_->cgroups_path : "";
+  if (path.empty()) return "/" + id;
+  return path.starts_with('/') ? path : "/" + path;
+}
+
+Record record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
+  Record record;
+  record.id = id;
+  record.pid = pid;
+  record.pid_start = process_start(pid);
+  record.bundle = bundle.path;
+  record.rootfs = bundle.rootfs;
+  record.created = now_text();
+  record.cgroup_path = cgroup_path_of(bundle.spec, id);
+  record.owner_uid = ::getuid();
+  record.spec = bundle.spec;
+  return record;
+}
+
+Result<runtime::CreateOptions> create_options(const Context& context, const Bundle& bundle, const std::string& id) {
+  runtime::CreateOptions options;
+  options.id = id;
+  options.bundle = bundle.path;
+  options.rootfs = {"/", "bind", bundle.rootfs, {"rbind"}, {}, {}};
+  options.cgroup_path = cgroup_path_of(bundle.spec, id);
+  options.stdio = {0, 1, 2};
+  options.preserve_fds = TRY(preserved(context.args));
+  options.new_keyring = !context.args.has("no-new-keyring");
+  options.no_pivot = context.args.has("no-pivot");
+  if (bundle.spec.linux_ && bundle.spec.linux_->seccomp)
+    options.seccomp = TRY(cached_seccomp(context.store.root(), *bundle.spec.linux_->seccomp));
+  return options;
+}
+
+Result<void> check_console(const Context& context, const oci::Spec& spec, bool detached) {
+  bool terminal = spec.process && spec.process->terminal, socket = context.args.has("console-socket");
+  if (detached && terminal && !socket)
+    return fail(Code::InvalidArgument, "cannot allocate tty if runc will detach without setting console socket");
+  if (!terminal && socket)
+    return fail(Code::InvalidArgument, "cannot use console socket if runc will not detach or allocate tty");
+  return {};
+}
+
+/// Everything of create() and run() before init is started.
+struct Created {
+  std::unique_ptr<runtime::Container> container;
+  Record record;
+};
+Result<Created> make_container(Context& context, const std::string& id, const Bundle& bundle, int start_listener) {
+  auto options = TRY(create_options(context, bundle, id));
+  options.start_listener = start_listener;
+  Created created;
+  created.container = TRY(runtime::create(bundle.spec, options));
+  auto& init = created.container->init();
+  created.record = record_of(bundle, id, init.pid);
+  for (const auto& warning : init.warnings) context.warn(warning);
+  auto done = [&]() -> Result<void> {
+    std::string socket = context.args.get("console-socket");
+    if (!socket.empty() && init.console.valid()) {
+      TRY(send_console(socket, init.console.get()));
+      init.console.reset();
+    }
+    TRY(context.store.save(created.record));
+    return write_pid_file(context.args.get("pid-file"), init.pid);
+  }();
+  if (done) return created;
+  (void)created.container->destroy();  // the first error is the one to tell
+  return std::move(done).error();
+}
+
+runtime::StateDocument state_of(const Record& record, std::string status) {
+  return {record.id, std::move(status), record.bundle, record.pid, record.spec.annotations};
+}
+
+/// Failures of these hooks are warnings, as the specification has it.
+void run_late_hooks(Context& context, const char* kind, const std::vector<oci::Hook> oci::Hooks::*which, const Record& record,
+                    const char* status) {
+  if (!record.spec.hooks) return;
+  for (const auto& hook : (*record.spec.hooks).*which) {
+    auto ran = runtime::run_hooks(kind, {hook}, runtime::format_state(state_of(record, status)));
+    if (!ran) context.warn(ran.error().message());
+  }
+}
+
+Result<int> create(Context& context) {
+  std::string id = TRY(container_id(context));
+  auto bundle = TRY(load_bundle(context.args.get("bundle")));
+  TRY(check_console(context, bundle.spec, true));
+  TRY(context.store.claim(id));
+  Claim claim(context.store, id);
+  auto listener = TRY(context.store.listen_for_start(id));
+  TRY(make_container(context, id, bundle, listener.get()));
+  claim.keep();
+  return 0;
+}
+
+Result<int> run(Context& context) {
+  std::string id = TRY(container_id(context));
+  auto bundle = TRY(load_bundle(context.args.get("bundle")));
+  bool detach = context.args.has("detach");
+  TRY(check_console(context, bundle.spec, detach));
+  TRY(context.store.claim(id));
+  Claim claim(context.store, id);
+  if (!detach) hold_signals();
+  auto created = TRY(make_container(context, id, bundle, -1));
+  auto finish = [&](bool keep) {
+    (void)created.container->destroy();  // an exit status must not be lost to a cgroup that lingers
+    run_late_hooks(context, "poststop", &oci::Hooks::poststop, created.record, "stopped");
+    if (keep) claim.keep();
+  };
+  auto started = created.container->start();
+  if (!started) {
+    finish(false);
+    (void)sys::reap(created.container->init().pid);
+    return std::move(started).error();
+  }
+  run_late_hooks(context, "poststart", &oci::Hooks::poststart, created.record, "running");
+  if (detach) {
+    claim.keep();
+    return 0;
+  }
+  auto code = attend(created.container->init());
+  finish(context.args.has("keep"));
+  return code;
+}
+
+Result<int> start(Context& context) {
+  auto record = TRY(context.store.load(TRY(container_id(context))));
+  switch (TRY(context.store.status(record))) {
+    case Status::Created: break;
+    case Status::Stopped: return fail(Code::Conflict, "cannot start a container that has stopped");
+    default: return fail(Code::Conflict, "cannot start an already running container");
+  }
+  auto connection = TRY(context.store.connect_to_start(record.id));
+  auto started = runtime::start_over(std::move(connection), state_of(record, "created"));
+  context.store.start_done(record.id);
+  if (!started) return std::move(started).error();
+  run_late_hooks(context, "poststart", &oci::Hooks::poststart, record, "running");
+  return 0;
+}
+
+Result<int> kill(Context& context) {
+  auto record = TRY(context.store.load(TRY(container_id(context))));
+  const auto& rest = context.args.rest();
+  int signal = TRY(parse_signal(rest.size() > 1 ? rest[1] : "SIGTERM"));
+  auto status = TRY(context.store.status(record));
+  auto host = TRY(cgroup::detect_host());
+  auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
+  if (context.args.has("all")) {
+    for (pid_t pid : TRY(cgroups.processes())) ::kill(pid, signal);
+    return 0;
+  }
+  if (status == Status::Stopped) return fail(Code::Conflict, "container not running");
+  auto pidfd = TRY(sys::open_pidfd(record.pid));
+  if (process_start(record.pid) != record.pid_start) return fail(Code::Conflict, "container not running");
+  TRY(sys::send_signal(pidfd, signal));
+  if (signal == SIGKILL && status == Status::Paused) TRY(cgroups.thaw());  // a frozen process does not die
+  return 0;
+}
+
+Result<void> kill_init(const Record& record, const cgroup::Cgroup& cgroups) {
+  auto pidfd = sys::open_pidfd(record.pid);
+  bool alive = pidfd && process_start(record.pid) == record.pid_start;
+  if (alive) TRY(sys::send_signal(*pidfd, SIGKILL));
+  TRY(cgroups.kill_all());
+  if (alive && !TRY(sys::wait_exited(*pidfd, std::chrono::seconds(10))))
+    return fail(Code::DeadlineExceeded, "container init still running");
+  return {};
+}
+
+Result<int> remove(Context& context) {
+  std::string id = TRY(container_id(context));
+  bool force = context.args.has("force");
+  auto record = context.store.load(id);
+  if (!record) {
+    if (!force || record.error().code() != Code::NotFound) return std::move(record).error();
+    context.store.forget(id);  // what a cut-off create left
+    return 0;
+  }
+  auto status = TRY(context.store.status(*record));
+  if (!force && (status == Status::Running || status == Status::Paused))
+    return fail(Code::Conflict, "cannot delete container {} that is not stopped: {}", id, status_name(status));
+  auto host = TRY(cgroup::detect_host());
+  auto cgroups = cgroup::Cgroup::open(host, record->cgroup_path);
+  TRY(kill_init(*record, cgroups));
+  TRY(cgroups.remove());
+  run_late_hooks(context, "poststop", &oci::Hooks::poststop, *record, "stopped");
+  context.store.forget(id);
+  return 0;
+}
+
+Result<int> set_paused(Context& context, bool paused) {
+  auto record = TRY(context.store.load(TRY(container_id(context))));
+  auto status = TRY(context.store.status(record));
+  if (paused && status != Status::Running && status != Status::Created) return fail(Code::Conflict, "container not running: {}", status_name(status));
+  if (!paused && status != Status::Paused) return fail(Code::Conflict, "container not paused");
+  auto host = TRY(cgroup::detect_host());
+  auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
+  TRY(paused ? cgroups.freeze() : cgroups.thaw());
+  return 0;
+}
+Result<int> pause(Context& context) { return set_paused(context, true); }
+Result<int> resume(Context& context) { return set_paused(context, false); }
+
+constexpr Command kCommands[] = {
+    {"create", "<container-id>", "create a container", kCreateFlags, create},
+    {"run", "<container-id>", "create and run a container", kRunFlags, run},
+    {"start", "<container-id>", "execute the user defined process in a created container", {}, start},
+    {"kill", "<container-id> [signal]", "send a signal (default: SIGTERM) to the container's init process", kKillFlags, kill},
+    {"delete", "<container-id>", "delete any resources held by the container", kDeleteFlags, remove},
+    {"pause", "<container-id>", "suspend all processes inside the container", {}, pause},
+    {"resume", "<container-id>", "resume all processes that have been previously paused", {}, resume},
+};
+
+}  // namespace
+
+std::span<const Command> lifecycle_commands() { return kCommands; }
+
+}  // namespace sampan::bin

@@ -1,0 +1,96 @@
+#include "bin/runtime/store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "cgroup/cgroup.h"
+#include "codec/json.h"
+#include "sys/error.h"
+#include "sys/file.h"
+#include "sys/packet.h"
+
+namespace sampan::bin {
+
+Result<void> check_id(const std::string& id) {
+  bool valid = !id.empty() && id != "." && id != ".." && id.size() <= 1024;
+  for (char c : id)
+    valid = valid && (std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '+' || c == '-' || c == '.');
+  if (!valid) return fail(Code::InvalidArgument, "invalid container ID format: {}", id);
+  return {};
+}
+
+std::string_view status_name(Status status) {
+  switch (status) {
+    case Status::Created: return "created";
+    case Status::Running: return "running";
+    case Status::Paused: return "paused";
+    case Status::Stopped: break;
+  }
+  return "stopped";
+}
+
+uint64_t process_start(pid_t pid) {
+  auto text = sys::read_file(fmt::format("/proc/{}/stat", pid), 4096);
+  if (!text) return 0;
+  // The name in parentheses may hold anything; the fields after the last one are plain: state is the first of them,
+  // the start time the twentieth.
+  size_t close = text->rfind(')');
+  if (close == std::string::npos) return 0;
+  auto fields = split(trim(std::string_view(*text).substr(close + 1)), ' ');
+  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return 0;
+  return parse_uint(fields[19]).value_or(0);
+}
+
+Result<void> Store::claim(const std::string& id) const {
+  TRY(check_id(id));
+  TRY(sys::make_dirs(root_, 0700));
+  if (::mkdir(dir(id).c_str(), 0711) == 0) return {};
+  if (errno == EEXIST) return fail(Code::Conflict, "container with given ID already exists");
+  return sys::sys_error("mkdir", dir(id));
+}
+
+Result<void> Store::save(const Record& record) const {
+  return sys::replace_file(dir(record.id) + "/state.json", codec::to_json(record), 0600, sys::Durable::No);
+}
+
+Result<Record> Store::load(const std::string& id) const {
+  TRY(check_id(id));
+  auto text = sys::read_file(dir(id) + "/state.json");
+  if (!text && text.error().errno_value() == ENOENT) return fail(Code::NotFound, "container does not exist");
+  return TRY_CONTEXT(codec::from_json<Record>(TRY(std::move(text))), "state.json");
+}
+
+std::vector<std::string> Store::ids() const {
+  std::vector<std::string> out;
+  auto names = sys::list_dir(root_);
+  if (!names) return out;
+  for (const auto& name : *names)
+    if (sys::path_exists(dir(name) + "/state.json")) out.push_back(name);
+  return out;
+}
+
+void Store::forget(const std::string& id) const { (void)sys::remove_tree(dir(id)); }  // a leftover answers "already exists"
+
+Result<sys::Fd> Store::listen_for_start(const std::string& id) const {
+  auto where = TRY(sys::open_dir(dir(id)));
+  return sys::listen_packets(where.get(), "start.sock");
+}
+
+Result<sys::Fd> Store::connect_to_start(const std::string& id) const {
+  auto where = TRY(sys::open_dir(dir(id)));
+  return sys::connect_packets(where.get(), "start.sock");
+}
+
+void Store::start_done(const std::string& id) const { (void)sys::remove_file(dir(id) + "/start.sock"); }
+
+Result<Status> Store::status(const Record& record) const {
+  if (record.pid <= 0 || process_start(record.pid) != record.pid_start) return Status::Stopped;
+  if (sys::path_exists(dir(record.id) + "/start.sock")) return Status::Created;
+  auto host = TRY(cgroup::detect_host());
+  return TRY(cgroup::Cgroup::open(host, record.cgroup_path).is_frozen()) ? Status::Paused : Status::Running;
+}
+
+}  // namespace sampan::bin

@@ -1,0 +1,66 @@
+#pragma once
+// What sampan-runtime remembers of a container between two of its commands: <root>/<id>/state.json, and beside it
+// start.sock as long as init waits for its start. A directory without a readable state is a create that was cut off;
+// `delete --force` removes it.
+
+#include <boost/describe/class.hpp>
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "codec/json_style.h"
+#include "oci/spec.h"
+#include "sys/fd.h"
+
+namespace sampan::bin {
+
+struct Record {
+  std::string id;
+  pid_t pid = 0;
+  uint64_t pid_start = 0;       // start time of the process, in clock ticks: tells a reused pid
+  std::string bundle, rootfs;
+  std::string created;          // RFC 3339
+  std::string cgroup_path;
+  uint32_t owner_uid = 0;
+  oci::Spec spec;
+};
+BOOST_DESCRIBE_STRUCT(Record, (), (id, pid, pid_start, bundle, rootfs, created, cgroup_path, owner_uid, spec))
+constexpr codec::JsonStyle json_style(const Record*) { return {codec::Naming::Camel, codec::Emit::NonEmpty, {}}; }
+
+enum class Status { Created, Running, Paused, Stopped };
+std::string_view status_name(Status status);
+
+class Store {
+ public:
+  explicit Store(std::string root) : root_(std::move(root)) {}
+  const std::string& root() const { return root_; }
+  std::string dir(const std::string& id) const { return root_ + "/" + id; }
+
+  /// Claims the id by making its directory. Errors: Conflict when it is taken, InvalidArgument.
+  Result<void> claim(const std::string& id) const;
+  Result<void> save(const Record& record) const;
+  /// Errors: NotFound with runc's words.
+  Result<Record> load(const std::string& id) const;
+  std::vector<std::string> ids() const;
+  void forget(const std::string& id) const;
+
+  /// The listener that a created init waits on, and a connection to it.
+  Result<sys::Fd> listen_for_start(const std::string& id) const;
+  Result<sys::Fd> connect_to_start(const std::string& id) const;
+  void start_done(const std::string& id) const;
+  Result<Status> status(const Record& record) const;
+
+ private:
+  std::string root_;
+};
+
+/// Errors: InvalidArgument.
+Result<void> check_id(const std::string& id);
+/// Start time of a process, 0 when there is none (or only a zombie).
+uint64_t process_start(pid_t pid);
+
+}  // namespace sampan::bin
