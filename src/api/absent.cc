@@ -12,6 +12,11 @@ Result<http::Response> not_in_swarm(Call&) {
 
 Result<http::Response> no_plugins(Call&) { return json_answer(200, json::array()); }
 
+// `docker inspect NAME` asks for every kind of object in turn and goes on only after a 404.
+Result<http::Response> no_such_plugin(Call& call) {
+  return fail(Code::NotFound, "plugin \"{}\" not found", call.name);
+}
+
 Result<http::Response> absent_plugins(Call& call) {
   return fail(Code::NotImplemented, "managed plugins are not implemented: {} {}", call.request.method, call.request.path);
 }

@@ -66,7 +66,7 @@ Result<void> add_limits(const Call& call, build::BuildOptions& out) {
   out.cpuset_cpus = call.get("cpusetcpus");
   out.cpuset_mems = call.get("cpusetmems");
   out.cgroup_parent = call.get("cgroupparent");
-  out.ulimits_json = call.get("ulimits");
+  if (std::string ulimits = call.get("ulimits"); ulimits != "null") out.ulimits_json = std::move(ulimits);
   return {};
 }
 

@@ -50,9 +50,15 @@ Result<void> pull_all_tags(Call& call, const oci::Reference& repository, Reply& 
 Result<void> pull(Call& call, Reply& reply) {
   auto reference = TRY(join_reference(call.get("fromImage"), call.get("tag"), oci::DefaultTag::No));
   ProgressStream stream(reply);
-  if (reference.tag.empty() && reference.digest.empty()) return pull_all_tags(call, reference, reply, stream.sink());
-  auto credentials = registry::parse_registry_auth(call.request.header("X-Registry-Auth"));
-  return call.engine().pull_image(reference, TRY(platform_of(call)), credentials, stream.sink(), reply.cancel());
+  stream.hold_first_line();
+  if (reference.tag.empty() && reference.digest.empty()) {
+    TRY(pull_all_tags(call, reference, reply, stream.sink()));
+  } else {
+    auto credentials = registry::parse_registry_auth(call.request.header("X-Registry-Auth"));
+    TRY(call.engine().pull_image(reference, TRY(platform_of(call)), credentials, stream.sink(), reply.cancel()));
+  }
+  stream.release();
+  return {};
 }
 
 Result<void> import(Call& call, ByteSource& body, Reply& reply) {

@@ -44,10 +44,23 @@ bool ProgressStream::is_due(const image::ProgressLine& line) {
   return true;
 }
 
+void ProgressStream::release() {
+  std::lock_guard lock(mutex_);
+  holding_ = false;
+  if (!held_.empty()) (void)reply_.write(std::exchange(held_, {}));
+}
+
 void ProgressStream::write(const image::ProgressLine& line) {
   std::lock_guard lock(mutex_);
+  if (!is_due(line)) return;
+  std::string text = format_progress(line);
+  if (holding_) {
+    holding_ = false;
+    held_ = std::move(text);
+    return;
+  }
   // A failed write means that the client has gone: cancel() is set by then and ends the work.
-  if (is_due(line)) (void)reply_.write(format_progress(line));
+  (void)reply_.write(std::exchange(held_, {}) + text);
 }
 
 }  // namespace sampan::api

@@ -86,6 +86,7 @@ const Route kRoutes[] = {
     {"DELETE", "/volumes/{name}", Write, remove_volume},
     // --- plugins: none can be installed
     {"GET", "/plugins", Read, no_plugins},
+    {"GET", "/plugins/{name}/json", Read, no_such_plugin},
     {"GET", "/plugins/{name}", Read, absent_plugins},
     {"POST", "/plugins/{name}", Read, absent_plugins},
     {"DELETE", "/plugins/{name}", Read, absent_plugins},

@@ -80,6 +80,7 @@ Result<http::Response> prune_volumes(Call& call);
 // absent.cc: what this engine does not do, said clearly
 Result<http::Response> not_in_swarm(Call& call);
 Result<http::Response> no_plugins(Call& call);
+Result<http::Response> no_such_plugin(Call& call);
 Result<http::Response> absent_plugins(Call& call);
 Result<http::Response> absent_session(Call& call);
 Result<http::Response> absent_websocket(Call& call);

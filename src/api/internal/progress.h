@@ -20,6 +20,10 @@ std::string format_stream_error(std::string_view message);
 class ProgressStream {
  public:
   explicit ProgressStream(Reply& reply) : reply_(reply) {}
+  /// The first line waits for the second: a pull that fails behind "Pulling from x" is still an HTTP error.
+  void hold_first_line() { holding_ = true; }
+  /// Writes what is still held.
+  void release();
   void write(const image::ProgressLine& line);
   image::ProgressSink sink() {
     return [this](const image::ProgressLine& line) { write(line); };
@@ -31,6 +35,8 @@ class ProgressStream {
   Reply& reply_;
   std::mutex mutex_;
   std::map<std::string, std::chrono::steady_clock::time_point> shown_;
+  bool holding_ = false;
+  std::string held_;
 };
 
 }  // namespace sampan::api
