@@ -16,6 +16,16 @@ Result<int64_t> Call::number(std::string_view key, int64_t fallback) const {
   return *value;
 }
 
+std::vector<std::string> change_lines(const http::Request& request) {
+  std::vector<std::string> out;
+  for (const auto& text : request.all("changes")) {
+    for (auto& line : split(text, '\n')) {
+      if (!trim(line).empty()) out.push_back(std::move(line));
+    }
+  }
+  return out;
+}
+
 http::Response json_answer(int status, const json::value& value) {
   return {status, {{"Content-Type", "application/json"}}, codec::format_json(value) + "\n"};
 }

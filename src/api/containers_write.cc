@@ -151,11 +151,7 @@ Result<http::Response> commit_container(Call& call) {
     tag = TRY(oci::parse_reference(suffix.empty() ? repo : repo + ":" + suffix));
   }
   auto changes = TRY(body_changes(call));
-  for (const auto& text : call.request.all("changes")) {
-    for (auto& line : split(text, '\n')) {
-      if (!trim(line).empty()) changes.push_back(std::move(line));
-    }
-  }
+  for (auto& line : change_lines(call.request)) changes.push_back(std::move(line));
   std::string comment = call.get("comment", call.get("m"));
   auto id = TRY(call.engine().commit_container(container, tag, comment, call.get("author"), call.flag("pause", true), changes));
   return json_answer(201, json::object{{"Id", json::string(id)}});

@@ -6,6 +6,8 @@
 #include "api/internal/progress.h"
 #include "base/strings.h"
 #include "codec/text.h"
+#include "engine/changes.h"
+#include "engine/changes.h"
 #include "image/archive.h"
 
 namespace sampan::api {
@@ -64,13 +66,12 @@ Result<void> pull(Call& call, Reply& reply) {
 Result<void> import(Call& call, ByteSource& body, Reply& reply) {
   std::string source = call.get("fromSrc");
   if (source != "-") return fail(Code::NotImplemented, "importing from a URL (fromSrc={}) is not implemented: send the tar as the body", source);
-  if (!call.request.all("changes").empty()) {
-    return fail(Code::NotImplemented, "import with changes= is not implemented: import first, then commit or build with them");
-  }
+  oci::ImageConfig config;
+  TRY(engine::apply_changes(change_lines(call.request), config));
   std::optional<oci::Reference> tag;
   if (std::string repo = call.get("repo"); !repo.empty()) tag = TRY(join_reference(repo, call.get("tag"), oci::DefaultTag::Yes));
   auto tar = image::make_decompressor(body);
-  auto id = TRY(call.engine().images().import(*tar, oci::ImageConfig(), call.get("message"), tag, TRY(platform_of(call)),
+  auto id = TRY(call.engine().images().import(*tar, config, call.get("message"), tag, TRY(platform_of(call)),
                                               reply.cancel()));
   note(call, "import", id, tag ? tag->familiar() : id);
   image::ProgressLine line;

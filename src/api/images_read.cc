@@ -101,7 +101,8 @@ Result<http::Response> list_images(Call& call) {
   auto images = TRY(call.engine().images().list());
   std::set<std::string> parents;
   for (const auto& image : images) parents.insert(image.parent);
-  std::ranges::stable_sort(images, std::greater<>(), [](const ImageRecord& image) { return unix_seconds(image.config.created); });
+  std::ranges::sort(images, std::greater<>(),
+                    [](const ImageRecord& image) { return std::pair(unix_seconds(image.config.created), image.id); });
   json::array out;
   for (auto& image : images) {
     if (!keep(filter, parents, image)) continue;

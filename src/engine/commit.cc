@@ -1,7 +1,7 @@
 // A container's writable layer becomes an image.
 
 #include "base/strings.h"
-#include "engine/internal/changes.h"
+#include "engine/changes.h"
 #include "engine/internal/core.h"
 
 namespace sampan::engine {

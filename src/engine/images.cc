@@ -23,23 +23,14 @@ Result<void> Core::tag_image(const std::string& name, const oci::Reference& targ
 
 Result<std::vector<image::RemovedImage>> Core::remove_image(const std::string& name, image::Force force, bool no_prune) {
   auto image = TRY(images_->get(name));
-  auto used_by = [this](const std::string& id) { return users_of_image(id); };
-  auto running = [this](const std::string& id) {
+  auto used_by = [this](const std::string& id) {
     std::vector<std::string> out;
     for (const auto& user : users_of_image(id)) {
       auto record = containers_.record(user);
-      if (record && record->state.running()) out.push_back(user);
+      out.push_back(record && record->state.running() ? "running:" + user : user);
     }
     return out;
   };
-  // A running container holds its image against force, too, unless only one of several names goes.
-  bool by_id = image.id.starts_with(name) || image.id.substr(7).starts_with(name);
-  auto holders = running(image.id);
-  if (force == image::Force::Yes && !holders.empty() && (by_id || image.repo_tags.size() <= 1)) {
-    return fail(Code::Conflict,
-                "conflict: unable to delete {} (cannot be forced) - image is being used by running container {}", name,
-                holders.front().substr(0, 12));
-  }
   auto removed = TRY(images_->remove(name, force, !no_prune, used_by));
   for (const auto& item : removed) {
     if (!item.untagged.empty()) tell(event_of("image", "untag", image.id, {{"name", item.untagged}}));

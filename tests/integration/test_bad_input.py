@@ -183,14 +183,14 @@ def test_bad_archives_are_refused_and_leave_nothing(daemon, archive):
 
 
 def test_an_exec_of_nothing_and_a_paused_one(daemon, docker):
-    docker("run", "-d", "--name", "p", "busybox", "sleep", "1000")
-    assert daemon.request("POST", "/containers/p/exec", {"Cmd": []})[0] == 400
-    docker("pause", "p")
-    assert daemon.request("POST", "/containers/p/exec", {"Cmd": ["true"]})[0] == 409
-    docker("unpause", "p")
-    out = docker("exec", "p", "no-such", check=False)
+    docker("run", "-d", "--name", "pz", "busybox", "sleep", "1000")
+    assert daemon.request("POST", "/containers/pz/exec", {"Cmd": []})[0] == 400
+    docker("pause", "pz")
+    assert daemon.request("POST", "/containers/pz/exec", {"Cmd": ["true"]})[0] == 409
+    docker("unpause", "pz")
+    out = docker("exec", "pz", "no-such", check=False)
     assert out.code in (126, 127)
-    docker("rm", "-f", "p")
+    docker("rm", "-f", "pz")
 
 
 def test_a_proc_that_is_a_link_is_refused(daemon):

@@ -90,15 +90,15 @@ def test_port_conflicts(docker):
 
 
 def test_udp_and_publish_all(daemon, docker):
-    docker("run", "-d", "--name", "u", "-P", "--expose", "9000/udp", "busybox", "sh", "-c", "nc -u -l -p 9000 > /got; sleep 100")
-    port = int(daemon.inspect("u")["NetworkSettings"]["Ports"]["9000/udp"][0]["HostPort"])
+    docker("run", "-d", "--name", "udp", "-P", "--expose", "9000/udp", "busybox", "sh", "-c", "nc -u -l -p 9000 > /got; sleep 100")
+    port = int(daemon.inspect("udp")["NetworkSettings"]["Ports"]["9000/udp"][0]["HostPort"])
     def arrived():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.sendto(b"ping\n", ("127.0.0.1", port))
         time.sleep(0.05)
-        return "ping" in docker("exec", "u", "cat", "/got")
+        return "ping" in docker("exec", "udp", "cat", "/got")
     assert wait_for(arrived, 5)
-    docker("rm", "-f", "u")
+    docker("rm", "-f", "udp")
 
 
 def test_containers_reach_each_other_and_out(docker):
@@ -119,9 +119,9 @@ def test_containers_reach_each_other_and_out(docker):
 def test_network_none_and_host(docker):
     assert docker("run", "--rm", "--network", "none", "busybox", "sh", "-c", "ip -o link | wc -l").strip() == "1"
     port = free_port()
-    docker("run", "-d", "--name", "h", "--network", "host", "busybox", "httpd", "-f", "-p", str(port))
+    docker("run", "-d", "--name", "hst", "--network", "host", "busybox", "httpd", "-f", "-p", str(port))
     assert wait_for(lambda: answers("127.0.0.1", port, "HTTP"), 5)
-    docker("rm", "-f", "h")
+    docker("rm", "-f", "hst")
 
 
 def test_user_network_has_names_and_isolation(daemon, docker):
@@ -143,12 +143,12 @@ def test_user_network_has_names_and_isolation(daemon, docker):
 
 def test_connect_and_disconnect_a_running_container(docker):
     docker("network", "create", "late")
-    docker("run", "-d", "--name", "c", "busybox", "sleep", "1000")
-    docker("network", "connect", "late", "c")
-    assert docker("exec", "c", "sh", "-c", "ip -o -4 addr | wc -l").strip() == "3"
-    docker("network", "disconnect", "late", "c")
-    assert docker("exec", "c", "sh", "-c", "ip -o -4 addr | wc -l").strip() == "2"
-    docker("rm", "-f", "c")
+    docker("run", "-d", "--name", "con", "busybox", "sleep", "1000")
+    docker("network", "connect", "late", "con")
+    assert docker("exec", "con", "sh", "-c", "ip -o -4 addr | wc -l").strip() == "3"
+    docker("network", "disconnect", "late", "con")
+    assert docker("exec", "con", "sh", "-c", "ip -o -4 addr | wc -l").strip() == "2"
+    docker("rm", "-f", "con")
     docker("network", "rm", "late")
 
 

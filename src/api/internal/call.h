@@ -64,6 +64,9 @@ class Reply : public ByteSink {
   virtual const Cancel& cancel() const = 0;
 };
 
+/// The Dockerfile lines in changes= (repeated, and several to a value), for commit and import.
+std::vector<std::string> change_lines(const http::Request& request);
+
 /// {"message": ...} with the status of the error's code.
 http::Response error_answer(const Error& error);
 http::Response message_answer(int status, std::string_view message);

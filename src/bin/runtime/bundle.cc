@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "bin/runtime/context.h"
-#include "codec/sha256.h"
 #include "codec/text.h"
 #include "sys/error.h"
 #include "sys/file.h"
@@ -18,8 +17,9 @@ Result<std::string> absolute(const std::string& path) {
   return std::string(resolved);
 }
 
-/// The part of the filter's text that decides what is compiled, in one string.
-std::string cache_key(const oci::Seccomp& section) {
+/// Everything that decides what is compiled, as one string: a cache entry holds it whole and is compared with it, so that
+/// its name needs no cryptography.
+std::string cache_text(const oci::Seccomp& section) {
   std::string text = SAMPAN_VERSION "\x1f" + section.default_action + "\x1f" +
                      (section.default_errno_ret ? std::to_string(*section.default_errno_ret) : "-");
   for (const auto& name : section.architectures) text += "\x1f" + name;
@@ -28,7 +28,14 @@ std::string cache_key(const oci::Seccomp& section) {
     for (const auto& name : rule.names) text += "\x1f" + name;
     for (const auto& arg : rule.args) text += fmt::format("\x1d{} {} {} {}", arg.index, arg.value, arg.value_two, arg.op);
   }
-  return codec::sha256_hex(text);
+  return text + '\0';
+}
+
+/// FNV-1a, a file's name.
+std::string cache_name(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace
@@ -53,16 +60,20 @@ Result<Bundle> load_bundle(const std::string& path) {
 }
 
 Result<runtime::SeccompProgram> cached_seccomp(const std::string& root, const oci::Seccomp& section) {
-  std::string dir = root + "/.seccomp-cache", file = dir + "/" + cache_key(section);
-  if (auto known = sys::read_file(file); known && !known->empty() && known->size() % sizeof(uint64_t) == 0) {
-    runtime::SeccompProgram program(known->size() / sizeof(uint64_t));
-    known->copy(reinterpret_cast<char*>(program.data()), known->size());
-    return program;
+  std::string text = cache_text(section);
+  std::string dir = root + "/.seccomp-cache", file = dir + "/" + cache_name(text);
+  if (auto known = sys::read_file(file); known && known->starts_with(text)) {
+    std::string_view bytes = std::string_view(*known).substr(text.size());
+    runtime::SeccompProgram program(bytes.size() / sizeof(uint64_t));
+    if (!program.empty() && bytes.size() % sizeof(uint64_t) == 0) {
+      bytes.copy(reinterpret_cast<char*>(program.data()), bytes.size());
+      return program;
+    }
   }
   auto program = TRY_CONTEXT(runtime::compile_seccomp(section), "seccomp");
-  std::string_view bytes(reinterpret_cast<const char*>(program.data()), program.size() * sizeof(uint64_t));
+  text.append(reinterpret_cast<const char*>(program.data()), program.size() * sizeof(uint64_t));
   // A cache that cannot be written costs time, nothing else.
-  if (sys::make_dirs(dir, 0700)) (void)sys::replace_file(file, bytes, 0600, sys::Durable::No);
+  if (sys::make_dirs(dir, 0700)) (void)sys::replace_file(file, text, 0600, sys::Durable::No);
   return program;
 }
 

@@ -20,7 +20,7 @@ class DiffLayer {
     diff_ids.push_back(diff_id_);
     auto place = places_of(diff_ids).back();
     lease_.emplace(core_.layers.lease({place.chain_id, place.parent}));
-    auto held = TRY(core_.layers.lock(place.chain_id, never_));
+    auto held = TRY(core_.layers.lock_chain(place.chain_id, never_));
     if (TRY(core_.layers.find(place.chain_id))) return place;
     auto parent = optional_key(place.parent);
     const SnapshotKey key = key_of_chain(place.chain_id);

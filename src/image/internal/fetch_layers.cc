@@ -39,7 +39,7 @@ Result<LayerBlob> LayerFetcher::fetch(const oci::Descriptor& layer) {
   const std::string id = short_id(layer.digest);
   auto digest = TRY(oci::Digest::parse(layer.digest));
   // Whoever comes second for a blob waits here and then finds it complete.
-  auto held = TRY(core_.layers.lock(digest.str(), stop_));
+  auto held = TRY(core_.layers.lock_blob(digest.str(), stop_));
   LayerBlob out{core_.blobs.path(layer.digest), layer.digest, layer.size, layer.media_type};
   if (core_.blobs.has(layer.digest)) {
     reporter_.status(id, "Download complete");

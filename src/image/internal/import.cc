@@ -12,7 +12,7 @@ Result<std::string> import_rootfs(Core& core, ByteSource& tar, const ImportReque
   auto place = places_of({layer.diff_id})[0];
   auto lease = core.layers.lease({place.chain_id, layer.blob.digest});
   {
-    auto held = TRY(core.layers.lock(place.chain_id, cancel));
+    auto held = TRY(core.layers.lock_chain(place.chain_id, cancel));
     if (!TRY(core.layers.find(place.chain_id))) TRY_CONTEXT(core.layers.add(place, layer.blob, {}, cancel), "import");
   }
   oci::Platform platform = request.platform.value_or(oci::host_platform());

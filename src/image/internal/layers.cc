@@ -70,7 +70,7 @@ Result<void> Layers::add(const LayerPlace& place, const LayerBlob& blob, const s
 
 Result<void> Layers::publish(const std::string& file, const std::string& digest) {
   Cancel never;
-  auto held = TRY(locks_.acquire(digest, never));
+  auto held = TRY(lock_blob(digest, never));
   if (file == blobs_.path(digest)) return {};
   if (blobs_.has(digest)) return sys::remove_file(file);
   return blobs_.publish(file, digest);
@@ -96,7 +96,7 @@ Result<void> Layers::write_tar(const LayerRow& layer, ByteSink& out, const Cance
 Result<bool> Layers::collect(const LayerRow& layer) {
   Cancel never;
   {
-    auto held = TRY(locks_.acquire(layer.chain_id, never));
+    auto held = TRY(lock_chain(layer.chain_id, never));
     if (leases_.is_leased(layer.chain_id) || TRY(tables_.is_layer_referenced(layer.chain_id))) return false;
     auto removed = snapshots_.remove(key_of_chain(layer.chain_id));
     if (!removed) {
@@ -106,7 +106,7 @@ Result<bool> Layers::collect(const LayerRow& layer) {
     TRY(tables_.delete_layer(layer.chain_id));
   }
   if (layer.blob.empty()) return true;
-  auto held = TRY(locks_.acquire(layer.blob, never));
+  auto held = TRY(lock_blob(layer.blob, never));
   if (!leases_.is_leased(layer.blob) && !TRY(tables_.is_blob_referenced(layer.blob))) TRY(blobs_.remove(layer.blob));
   return true;
 }

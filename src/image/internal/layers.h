@@ -47,9 +47,15 @@ class Layers {
   Result<std::optional<LayerRow>> find(const std::string& chain_id);
   /// Keeps layers (by chain id) and blobs (by digest) from collection.
   Leases::Lease lease(const std::vector<std::string>& keys) { return leases_.take(keys); }
-  Result<KeyedLocks::Held> lock(const std::string& key, const Cancel& cancel) { return locks_.acquire(key, cancel); }
+  /// Two name spaces: an uncompressed bottom layer has one digest for its chain id and its blob. Chain before blob.
+  Result<KeyedLocks::Held> lock_chain(const std::string& chain_id, const Cancel& cancel) {
+    return locks_.acquire("chain " + chain_id, cancel);
+  }
+  Result<KeyedLocks::Held> lock_blob(const std::string& digest, const Cancel& cancel) {
+    return locks_.acquire("blob " + digest, cancel);
+  }
 
-  /// Unpacks `blob` as the layer at `place`, checks its diff id, commits, publishes. Caller holds lock(chain_id).
+  /// Unpacks `blob` as the layer at `place`, checks its diff id, commits, publishes. Caller holds lock_chain(chain_id).
   /// Errors: DataLoss (the content is not what the configuration names), those of unpack_tar; nothing stays behind.
   Result<void> add(const LayerPlace& place, const LayerBlob& blob, const std::function<void(int64_t)>& on_bytes,
                    const Cancel& cancel);

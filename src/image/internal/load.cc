@@ -92,7 +92,7 @@ Result<LayerBlob> Loader::take_file(const std::string& path, const std::string& 
 }
 
 Result<void> Loader::add_layer(const LayerPlace& place, const std::string& path, const std::string& digest) {
-  auto held = TRY(core_.layers.lock(place.chain_id, cancel_));
+  auto held = TRY(core_.layers.lock_chain(place.chain_id, cancel_));
   if (TRY(core_.layers.find(place.chain_id))) return {};
   ScratchFile file(core_.blobs.fresh_name("layer"));
   auto blob = TRY(take_file(path, digest, file.path()));

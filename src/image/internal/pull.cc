@@ -65,7 +65,7 @@ class Pull {
 
   Result<void> fetch_config(const std::string& id) {
     if (!config_json_.empty()) return {};
-    auto held = TRY(core_.layers.lock(id, cancel_));
+    auto held = TRY(core_.layers.lock_blob(id, cancel_));
     const std::string file = core_.blobs.partial(id);
     TRY(core_.client.fetch_blob(target_.reference, resolved_.manifest.config, file, target_.credentials, {}, cancel_));
     auto text = sys::read_file(file, kConfigLimit);
@@ -84,7 +84,7 @@ class Pull {
     std::vector<size_t> positions;
     for (size_t i = 0; i < places_.size(); ++i) {
       const auto& descriptor = resolved_.manifest.layers[i];
-      auto held = TRY(core_.layers.lock(places_[i].chain_id, cancel_));
+      auto held = TRY(core_.layers.lock_chain(places_[i].chain_id, cancel_));
       bool exists = TRY(core_.layers.find(places_[i].chain_id)).has_value();
       reporter_.status(short_id(descriptor.digest), exists ? "Already exists" : "Pulling fs layer");
       if (exists) continue;
@@ -99,7 +99,7 @@ class Pull {
 
   Result<void> unpack(const LayerPlace& place, const LayerBlob& blob) {
     const std::string id = short_id(blob.digest);
-    auto held = TRY(core_.layers.lock(place.chain_id, cancel_));
+    auto held = TRY(core_.layers.lock_chain(place.chain_id, cancel_));
     if (!TRY(core_.layers.find(place.chain_id))) {
       auto on_bytes = [&](int64_t current) { reporter_.bytes(id, "Extracting", current, blob.size); };
       TRY_CONTEXT(core_.layers.add(place, blob, on_bytes, cancel_), "failed to register layer");

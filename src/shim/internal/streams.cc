@@ -13,7 +13,7 @@ namespace sampan::shim {
 
 namespace {
 
-constexpr size_t kDrainLimit = 4 << 20;  // a process that outlives its parent could write for ever
+constexpr int kDrainPieces = 256;  // far more than a pipe holds: a process that outlives its parent may write for ever
 
 void set_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
@@ -108,7 +108,7 @@ bool ProcessStreams::read_output(Output& output) {
 
 void ProcessStreams::drain() {
   for (auto& output : outputs_) {
-    for (size_t pieces = 0; output.fd.valid() && pieces < kDrainLimit / 4096 && read_output(output); ++pieces) {
+    for (int pieces = 0; output.fd.valid() && pieces < kDrainPieces && read_output(output); ++pieces) {
     }
   }
 }

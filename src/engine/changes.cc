@@ -1,4 +1,4 @@
-#include "engine/internal/changes.h"
+#include "engine/changes.h"
 
 #include <algorithm>
 

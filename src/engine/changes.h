@@ -1,5 +1,5 @@
 #pragma once
-// engine/internal/changes: the Dockerfile instructions that `commit --change` and `import --change` take.
+// engine/changes: the Dockerfile instructions that `commit --change` and `import --change` take.
 
 #include <string>
 #include <vector>
