@@ -66,7 +66,9 @@ Result<void> become_mapped_root(Child& child) {
   (void)sys::set_groups({});  // refused where setgroups is denied; the final step sets them for good
   TRY(sys::set_all_gids(0));
   TRY(sys::set_all_uids(0));
-  return sys::set_dumpable(false);  // changing ids resets it to the system's default
+  TRY(sys::set_dumpable(false));  // changing ids resets it to the system's default
+  if (child.container && (child.container->late_namespaces & sys::ns::kIpc)) return sys::unshare_namespaces(sys::ns::kIpc);
+  return {};
 }
 
 Result<void> set_up_network(Child& child) {

@@ -146,6 +146,11 @@ Result<NamespacePlan> plan_namespaces(const oci::Spec& spec) {
     else plan.joins.push_back(std::move(join));
     plan.user_joined = plan.user_joined || flag == sys::ns::kUser;
   }
+  // An IPC namespace gives its message queue file system to whoever makes it: that must be the mapped root.
+  if (plan.made_by_clone & sys::ns::kUser && plan.made_by_clone & sys::ns::kIpc) {
+    plan.made_by_clone &= ~sys::ns::kIpc;
+    plan.made_late |= sys::ns::kIpc;
+  }
   if (!(seen & sys::ns::kMount)) return fail(Code::InvalidArgument, "a container needs a mount namespace of its own");
   if (!spec.linux_->time_offsets.empty() && !(plan.made_late & sys::ns::kTime))
     return fail(Code::InvalidArgument, "time offsets need a new time namespace");
