@@ -20,7 +20,8 @@ Result<UnpackResult> unpack_tar(ByteSource& source, int root, const UnpackOption
   return extractor.result();
 }
 
-Result<void> pack_tar(int root, const std::string& path, ByteSink& out, const PackOptions& options, const Cancel& cancel) {
+Result<void> pack_tar(int root, const std::string& path, ByteSink& out, const PackOptions& options,
+                      const Cancel& cancel) {
   return tar::pack_tree(root, path, out, options, cancel);
 }
 

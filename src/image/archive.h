@@ -10,9 +10,9 @@
 // overlayfs gives a meaning to, security.* other than security.capability, and the character device 0:0, which is a
 // whiteout to overlayfs. Nothing is synced to disk here: the caller makes one syncfs when all is there.
 //
-// Packing. Members come in byte order of their names on disk within each directory, a directory before its content; ids are
-// numbers, times whole seconds (as Docker's), PAX records only where ustar cannot say it (long names, large numbers,
-// xattrs). So the same tree always gives the same bytes: a layer's diff_id can be computed again.
+// Packing. Members come in byte order of their names on disk within each directory, a directory before its content; ids
+// are numbers, times whole seconds (as Docker's), PAX records only where ustar cannot say it (long names, large
+// numbers, xattrs). So the same tree always gives the same bytes: a layer's diff_id can be computed again.
 //
 // Threads: any; nothing is shared between calls.
 // Source: OCI image-spec layer.md; POSIX pax interchange format.
@@ -36,12 +36,12 @@ enum class Whiteouts { AsFiles, ToOverlay };
 
 struct UnpackOptions {
   Whiteouts whiteouts = Whiteouts::AsFiles;
-  uint64_t max_bytes = 0;                // 0: no budget
+  uint64_t max_bytes = 0;  // 0: no budget
   bool no_overwrite_dir_non_dir = false;
-  std::optional<std::pair<uint32_t, uint32_t>> chown;   // uid, gid for every entry
-  bool strip_special_xattrs = true;      // trusted.overlay.*, user.overlay.*
-  std::optional<uint32_t> chmod;         // permission bits for every file and directory
-  std::string destination;               // where below `root` the entries go; links still resolve from `root`
+  std::optional<std::pair<uint32_t, uint32_t>> chown;  // uid, gid for every entry
+  bool strip_special_xattrs = true;                    // trusted.overlay.*, user.overlay.*
+  std::optional<uint32_t> chmod;                       // permission bits for every file and directory
+  std::string destination;  // where below `root` the entries go; links still resolve from `root`
 };
 struct UnpackResult {
   uint64_t bytes = 0, entries = 0;
@@ -75,6 +75,7 @@ struct PackOptions {
 ///   "/a/etc/.", "/" the content as Docker names it: "./", "./passwd"
 /// Sockets are left out, and what disappears meanwhile; a file that changes while it is read keeps its first size.
 /// Errors: NotFound (the path), InvalidArgument (a name over 4096 bytes), whatever the sink answers.
-Result<void> pack_tar(int root, const std::string& path, ByteSink& out, const PackOptions& options, const Cancel& cancel);
+Result<void> pack_tar(int root, const std::string& path, ByteSink& out, const PackOptions& options,
+                      const Cancel& cancel);
 
 }  // namespace sampan::image

@@ -13,6 +13,7 @@
 #include "image/internal/tar_reader.h"
 #include "sys/file.h"
 #include "sys/mount.h"
+#include "sys/shell_for_test.h"
 #include "sys/tree.h"
 
 namespace sampan::image {
@@ -64,7 +65,9 @@ class ArchiveTest : public ::testing::Test {
     return info;
   }
   std::string path(const std::string& name) { return dir_ + "/root/" + name; }
-  void shell(const std::string& command) { ASSERT_EQ(::system(("cd " + dir_ + "/root && " + command).c_str()), 0) << command; }
+  void shell(const std::string& command) {
+    ASSERT_EQ(sys::run_shell_for_test(("cd " + dir_ + "/root && " + command).c_str()), 0) << command;
+  }
 
   std::string dir_;
   sys::DirFd root_;
@@ -118,7 +121,10 @@ TEST_F(ArchiveTest, layer_root_entry_sets_the_root_and_a_copy_does_not) {
 
 TEST_F(ArchiveTest, file_capabilities_survive_the_chown) {
   std::string capability("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
-  unpack(TarBuilder().pax({{"SCHILY.xattr.security.capability", capability}}).add({.name = "ping", .content = "x", .mode = 0755, .uid = 7}).end());
+  unpack(TarBuilder()
+             .pax({{"SCHILY.xattr.security.capability", capability}})
+             .add({.name = "ping", .content = "x", .mode = 0755, .uid = 7})
+             .end());
   auto fd = sys::open_file(path("ping"), O_RDONLY).value();
   EXPECT_EQ(sys::read_xattr(fd.get(), "security.capability").value(), capability);
   EXPECT_EQ(pack(), pack());
@@ -135,7 +141,8 @@ TEST_F(ArchiveTest, whiteouts_become_overlays_and_come_back) {
   unpack(archive);
   EXPECT_EQ(stat("gone").st_rdev, 0u);
   EXPECT_TRUE(S_ISCHR(stat("d/x").st_mode));
-  EXPECT_THAT(names(pack("", {.whiteouts = Whiteouts::ToOverlay})), ElementsAre("d/", "d/.wh..wh..opq", "d/.wh.x", ".wh.gone"));
+  EXPECT_THAT(names(pack("", {.whiteouts = Whiteouts::ToOverlay})),
+              ElementsAre("d/", "d/.wh..wh..opq", "d/.wh.x", ".wh.gone"));
 }
 
 TEST_F(ArchiveTest, whiteouts_that_share_an_inode_are_not_hard_links) {
@@ -153,9 +160,12 @@ TEST_F(ArchiveTest, without_a_layer_whiteout_names_are_names) {
 TEST_F(ArchiveTest, unpacked_and_packed_again_gives_the_same_bytes) {
   std::string deep;
   for (int i = 0; i < 30; ++i) deep += "directory-" + std::to_string(i) + "/";
-  shell("mkdir -p " + deep + " etc sub; echo hi > " + deep + "file; ln " + deep + "file etc/hard; ln -s ../x etc/soft; "
-        "mkfifo fifo; mknod dev c 1 3; head -c 300000 /dev/urandom > big; touch -d '1999-01-01 UTC' etc; chmod 4711 big; "
-        "chown 70000:3000000 etc/hard; touch $(printf 'n%.0s' $(seq 150)); ln -s $(printf 't%.0s' $(seq 300)) longlink; touch 'b\xff'");
+  shell(
+      "mkdir -p " + deep + " etc sub; echo hi > " + deep + "file; ln " + deep +
+      "file etc/hard; ln -s ../x etc/soft; "
+      "mkfifo fifo; mknod dev c 1 3; head -c 300000 /dev/urandom > big; touch -d '1999-01-01 UTC' etc; chmod 4711 big; "
+      "chown 70000:3000000 etc/hard; touch $(printf 'n%.0s' $(seq 150)); ln -s $(printf 't%.0s' $(seq 300)) longlink; "
+      "touch 'b\xff'");
   std::string first = pack();
   EXPECT_EQ(first, pack());
   std::string copy = dir_ + "/copy";
@@ -204,9 +214,10 @@ TEST_F(ArchiveTest, excluded_directories_and_sockets_are_left_out) {
 }
 
 TEST_F(ArchiveTest, what_gnu_tar_writes_is_read_and_the_other_way_round) {
-  if (::system("tar --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "no tar";
+  if (sys::run_shell_for_test("tar --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "no tar";
   std::string long_name(180, 'n');
-  shell("mkdir d && echo text > d/" + long_name + " && ln -s " + std::string(200, 't') + " s && truncate -s 3M sparse && "
+  shell("mkdir d && echo text > d/" + long_name + " && ln -s " + std::string(200, 't') +
+        " s && truncate -s 3M sparse && "
         "echo tail >> sparse && printf mid | dd of=sparse bs=1 seek=1000000 conv=notrunc 2>/dev/null");
   for (const char* format : {"gnu", "posix", "posix --sparse-version=0.0", "posix --sparse-version=0.1"}) {
     SCOPED_TRACE(format);

@@ -18,8 +18,10 @@ Result<sys::MountFd> mount_overlay(const oci::Mount& mount) {
   for (const auto& option : mount.options) {
     if (option == "ro" || option == "rw") continue;
     auto pair = split_once(option, '=');
-    if (pair) TRY(sys::set_fs_string(fs, std::string(pair->first), std::string(pair->second)));
-    else TRY(sys::set_fs_flag(fs, option));
+    if (pair)
+      TRY(sys::set_fs_string(fs, std::string(pair->first), std::string(pair->second)));
+    else
+      TRY(sys::set_fs_flag(fs, option));
   }
   return sys::make_fs_mount(fs, is_read_only(mount) ? sys::attr::kReadOnly : 0);
 }
@@ -33,7 +35,8 @@ Result<sys::MountFd> mount_bind(const oci::Mount& mount) {
 }  // namespace
 
 Result<sys::DirFd> open_detached(const oci::Mount& mount) {
-  if (mount.type != "overlay" && mount.type != "bind") return fail(Code::InvalidArgument, "a snapshot mount of type \"{}\"", mount.type);
+  if (mount.type != "overlay" && mount.type != "bind")
+    return fail(Code::InvalidArgument, "a snapshot mount of type \"{}\"", mount.type);
   auto made = TRY_CONTEXT(mount.type == "overlay" ? mount_overlay(mount) : mount_bind(mount), "mount snapshot");
   return std::move(made).as<sys::DirFdTag>();
 }

@@ -45,16 +45,20 @@ Result<void> check_key(const SnapshotKey& key) {
   return {};
 }
 
-Error no_such(const SnapshotKey& key) { return fail(Code::NotFound, "no such snapshot: {}", key.str()); }
+Error no_such(const SnapshotKey& key) {
+  return fail(Code::NotFound, "no such snapshot: {}", key.str());
+}
 
 class OverlaySnapshots final : public Snapshots {
  public:
-  OverlaySnapshots(store::Store& store, std::string root) : store_(store), root_(std::move(root)), trash_(root_ + "/.trash") {}
+  OverlaySnapshots(store::Store& store, std::string root)
+      : store_(store), root_(std::move(root)), trash_(root_ + "/.trash") {}
 
   Result<void> open() {
     TRY(sys::make_dirs(root_));
-    TRY(store_.query("CREATE TABLE IF NOT EXISTS snapshots(key TEXT PRIMARY KEY, parent TEXT, writable INTEGER NOT NULL,"
-                     " size INTEGER NOT NULL, opaque INTEGER NOT NULL) WITHOUT ROWID"));
+    TRY(store_.query(
+        "CREATE TABLE IF NOT EXISTS snapshots(key TEXT PRIMARY KEY, parent TEXT, writable INTEGER NOT NULL,"
+        " size INTEGER NOT NULL, opaque INTEGER NOT NULL) WITHOUT ROWID"));
     TRY(store_.query("CREATE INDEX IF NOT EXISTS snapshots_by_parent ON snapshots(parent)"));
     return {};
   }
@@ -92,9 +96,12 @@ Result<void> OverlaySnapshots::recover() {
   TRY(trash_.resume());
   std::set<std::string> rows;
   for (const auto& known : TRY(list())) {
-    // A child of it keeps its row: with the same layer pulled again it is whole again, and a container's files are kept.
-    if (sys::path_exists(diff_dir(known.key))) rows.insert(known.key.str());
-    else TRY(store_.query("DELETE FROM snapshots WHERE key=?", {known.key.str()}));
+    // A child of it keeps its row: with the same layer pulled again it is whole again, and a container's files are
+    // kept.
+    if (sys::path_exists(diff_dir(known.key)))
+      rows.insert(known.key.str());
+    else
+      TRY(store_.query("DELETE FROM snapshots WHERE key=?", {known.key.str()}));
   }
   for (const auto& name : TRY(sys::list_dir(root_))) {
     if (name != ".trash" && !rows.contains(name)) TRY(trash_.take(root_ + "/" + name));
@@ -110,19 +117,22 @@ Result<SnapshotInfo> OverlaySnapshots::info(const SnapshotKey& key) {
 
 Result<std::vector<SnapshotInfo>> OverlaySnapshots::list() {
   std::vector<SnapshotInfo> out;
-  for (const auto& row : TRY(store_.query("SELECT key, parent, writable, size FROM snapshots ORDER BY key"))) out.push_back(info_of(row));
+  for (const auto& row : TRY(store_.query("SELECT key, parent, writable, size FROM snapshots ORDER BY key")))
+    out.push_back(info_of(row));
   return out;
 }
 
 Result<void> OverlaySnapshots::insert(const SnapshotInfo& info, bool opaque) {
   TRY(store_.query("INSERT INTO snapshots(key, parent, writable, size, opaque) VALUES(?, ?, ?, ?, ?)",
-                   {info.key.str(), parent_value(info.parent), int64_t{info.writable}, static_cast<int64_t>(info.size), int64_t{opaque}}));
+                   {info.key.str(), parent_value(info.parent), int64_t{info.writable}, static_cast<int64_t>(info.size),
+                    int64_t{opaque}}));
   return {};
 }
 
 Result<void> OverlaySnapshots::check_parent(const std::optional<SnapshotKey>& parent) {
   if (!parent) return {};
-  if (TRY(info(*parent)).writable) return fail(Code::Conflict, "snapshot {} is writable: it cannot be a parent", parent->str());
+  if (TRY(info(*parent)).writable)
+    return fail(Code::Conflict, "snapshot {} is writable: it cannot be a parent", parent->str());
   return {};
 }
 
@@ -152,7 +162,8 @@ Result<bool> OverlaySnapshots::sync_layer(const SnapshotKey& key) {
   return opaque;
 }
 
-Result<void> OverlaySnapshots::commit_layer(const SnapshotKey& key, const std::optional<SnapshotKey>& parent, uint64_t size) {
+Result<void> OverlaySnapshots::commit_layer(const SnapshotKey& key, const std::optional<SnapshotKey>& parent,
+                                            uint64_t size) {
   TRY(check_key(key));
   if (exists(key)) return {};
   TRY(check_parent(parent));
@@ -182,7 +193,8 @@ Result<void> OverlaySnapshots::make_upper(const SnapshotKey& key, const std::opt
   if (parent && ::lstat(diff_dir(*parent).c_str(), &above) < 0) return sys::sys_error("stat", diff_dir(*parent));
   if (::mkdir(diff.c_str(), 0755) < 0) return sys::sys_error("mkdir", diff);
   if (parent && ::mkdir((dir_of(key) + "/work").c_str(), 0700) < 0) return sys::sys_error("mkdir", dir_of(key));
-  if ((above.st_uid != 0 || above.st_gid != 0) && ::chown(diff.c_str(), above.st_uid, above.st_gid) < 0) return sys::sys_error("chown", diff);
+  if ((above.st_uid != 0 || above.st_gid != 0) && ::chown(diff.c_str(), above.st_uid, above.st_gid) < 0)
+    return sys::sys_error("chown", diff);
   // The union's root shows the mode of its top directory.
   if (::chmod(diff.c_str(), above.st_mode & 07777) < 0) return sys::sys_error("chmod", diff);
   return {};
@@ -236,7 +248,9 @@ Result<std::vector<std::string>> OverlaySnapshots::parent_diffs(const SnapshotKe
     out.push_back(diff_dir(SnapshotKey(as_text(row[1]))));
   }
   out.erase(out.begin());
-  if (out.size() > kMaxLowers) return fail(Code::InvalidArgument, "snapshot {} has {} parents; overlayfs takes {}", key.str(), out.size(), kMaxLowers);
+  if (out.size() > kMaxLowers)
+    return fail(Code::InvalidArgument, "snapshot {} has {} parents; overlayfs takes {}", key.str(), out.size(),
+                kMaxLowers);
   return out;
 }
 

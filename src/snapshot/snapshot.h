@@ -50,7 +50,8 @@ class Snapshots {
   /// attempt left is thrown away. Returns the path of `diff`. Errors: AlreadyExists (the snapshot is there).
   virtual Result<std::string> prepare_layer(const SnapshotKey& key) = 0;
   /// Makes the prepared directory durable and visible. Idempotent. Errors: NotFound (not prepared, no such parent).
-  virtual Result<void> commit_layer(const SnapshotKey& key, const std::optional<SnapshotKey>& parent, uint64_t size) = 0;
+  virtual Result<void> commit_layer(const SnapshotKey& key, const std::optional<SnapshotKey>& parent,
+                                    uint64_t size) = 0;
   /// Throws away what was prepared. Errors: Conflict (it is a snapshot already).
   virtual Result<void> discard_layer(const SnapshotKey& key) = 0;
   virtual bool exists(const SnapshotKey& key) = 0;
@@ -76,7 +77,8 @@ class Snapshots {
   virtual Result<std::vector<std::string>> parent_diffs(const SnapshotKey& key) = 0;
   /// What the snapshot's diff changes against its parents, sorted by path; costs the changes, not the image. As
   /// Docker: a file copied up but left as it was is no change, a directory with changes below it is Modified, and the
-  /// empty files and directories that every container gets as mount targets (/etc/hosts, /dev/console, ...) are not told.
+  /// empty files and directories that every container gets as mount targets (/etc/hosts, /dev/console, ...) are not
+  /// told.
   virtual Result<std::vector<Change>> changes(const SnapshotKey& key) = 0;
   /// Bytes of the files in the snapshot's own diff, hard links once.
   virtual Result<uint64_t> usage(const SnapshotKey& key) = 0;

@@ -9,6 +9,7 @@
 
 #include "sys/file.h"
 #include "sys/safe_path.h"
+#include "sys/shell_for_test.h"
 #include "sys/tree.h"
 
 namespace sampan::snapshot {
@@ -44,7 +45,7 @@ class SnapshotTest : public ::testing::Test {
     return name.empty() ? std::nullopt : std::optional(SnapshotKey(name));
   }
   static void shell_in(const std::string& dir, const std::string& commands) {
-    ASSERT_EQ(::system(("cd " + dir + " && set -e; " + commands).c_str()), 0) << commands;
+    ASSERT_EQ(sys::run_shell_for_test(("cd " + dir + " && set -e; " + commands).c_str()), 0) << commands;
   }
   void layer(const std::string& name, const std::string& above, const std::string& commands) {
     auto diff = snapshots_->prepare_layer(key(name));
@@ -67,7 +68,8 @@ class SnapshotTest : public ::testing::Test {
     auto found = snapshots_->changes(key(name));
     EXPECT_TRUE(found) << found.error().message();
     std::vector<std::string> out;
-    for (const auto& change : found.value()) out.push_back(std::string(1, "CAD"[static_cast<int>(change.kind)]) + " " + change.path);
+    for (const auto& change : found.value())
+      out.push_back(std::string(1, "CAD"[static_cast<int>(change.kind)]) + " " + change.path);
     return out;
   }
 
@@ -95,8 +97,8 @@ TEST_F(SnapshotTest, mount_says_what_the_kernel_is_to_do) {
   EXPECT_EQ(mount.type, "overlay");
   EXPECT_EQ(mount.destination, "");
   EXPECT_THAT(mount.options, ElementsAre("lowerdir+=" + root() + "/mid/diff", "lowerdir+=" + root() + "/base/diff",
-                                         "upperdir=" + root() + "/c1/diff", "workdir=" + root() + "/c1/work", "index=off",
-                                         "redirect_dir=off", "metacopy=off"));
+                                         "upperdir=" + root() + "/c1/diff", "workdir=" + root() + "/c1/work",
+                                         "index=off", "redirect_dir=off", "metacopy=off"));
   mount = snapshots_->mount(key("empty")).value();
   EXPECT_EQ(mount.type, "bind");
   EXPECT_THAT(mount.options, ElementsAre("bind", "rw"));
@@ -148,8 +150,9 @@ TEST_F(SnapshotTest, more_than_128_layers_unite) {
 
 TEST_F(SnapshotTest, opaque_root_ends_the_chain) {
   layer("base", "", "echo 1 > a");
-  layer("mid", "base", "echo 2 > b; setfattr -n trusted.overlay.opaque -v y . 2>/dev/null || "
-                       "python3 -c \"import os; os.setxattr('.', 'trusted.overlay.opaque', b'y')\"");
+  layer("mid", "base",
+        "echo 2 > b; setfattr -n trusted.overlay.opaque -v y . 2>/dev/null || "
+        "python3 -c \"import os; os.setxattr('.', 'trusted.overlay.opaque', b'y')\"");
   writable("c1", "mid");
   EXPECT_THAT(snapshots_->parent_diffs(key("c1")).value(), ElementsAre(root() + "/mid/diff"));
   shell_inside("c1", "test ! -e a; test -e b");
@@ -250,7 +253,8 @@ TEST_F(SnapshotTest, tree_deeper_than_descriptors_and_paths_is_removed) {
 
 TEST_F(SnapshotTest, usage_counts_bytes_and_hard_links_once) {
   writable("c1", "");
-  shell_in(snapshots_->diff_dir(key("c1")), "head -c 1000 /dev/zero > a; mkdir d; ln a d/b; head -c 50 /dev/zero > d/c");
+  shell_in(snapshots_->diff_dir(key("c1")),
+           "head -c 1000 /dev/zero > a; mkdir d; ln a d/b; head -c 50 /dev/zero > d/c");
   EXPECT_EQ(snapshots_->usage(key("c1")).value(), 1050u);
   layer("base", "", "true");
   EXPECT_EQ(snapshots_->usage(key("base")).value(), 7u);
@@ -260,19 +264,23 @@ class SnapshotChanges : public SnapshotTest {
  protected:
   void SetUp() override {
     SnapshotTest::SetUp();
-    layer("base", "", "mkdir -p etc usr/bin tmp var/log/deep; echo 1 > etc/passwd; echo ls > usr/bin/ls; echo l > var/log/deep/l; "
-                      "echo m > var/log/m; ln -s usr/bin bin; chmod 1777 tmp; echo old > gone; touch -d '2001-01-01' etc/passwd usr/bin/ls");
+    layer("base", "",
+          "mkdir -p etc usr/bin tmp var/log/deep; echo 1 > etc/passwd; echo ls > usr/bin/ls; echo l > var/log/deep/l; "
+          "echo m > var/log/m; ln -s usr/bin bin; chmod 1777 tmp; echo old > gone; touch -d '2001-01-01' etc/passwd "
+          "usr/bin/ls");
     layer("mid", "base", "mknod gone c 0 0; mkdir -p usr; echo second > usr/second");
     writable("c1", "mid");
   }
 };
 
-TEST_F(SnapshotChanges, nothing_changed_is_nothing) { EXPECT_THAT(changes("c1"), IsEmpty()); }
+TEST_F(SnapshotChanges, nothing_changed_is_nothing) {
+  EXPECT_THAT(changes("c1"), IsEmpty());
+}
 
 TEST_F(SnapshotChanges, added_modified_and_deleted_with_their_directories) {
   shell_inside("c1", "echo 2 >> etc/passwd; echo n > tmp/new; rm usr/bin/ls; mkdir -p opt/a; echo x > opt/a/b");
-  EXPECT_THAT(changes("c1"), ElementsAre("C /etc", "C /etc/passwd", "A /opt", "A /opt/a", "A /opt/a/b", "C /tmp", "A /tmp/new", "C /usr",
-                                         "C /usr/bin", "D /usr/bin/ls"));
+  EXPECT_THAT(changes("c1"), ElementsAre("C /etc", "C /etc/passwd", "A /opt", "A /opt/a", "A /opt/a/b", "C /tmp",
+                                         "A /tmp/new", "C /usr", "C /usr/bin", "D /usr/bin/ls"));
 }
 
 TEST_F(SnapshotChanges, what_a_lower_had_deleted_is_added_when_made_again) {
@@ -293,7 +301,8 @@ TEST_F(SnapshotChanges, metadata_alone_is_a_change) {
 
 TEST_F(SnapshotChanges, directory_removed_and_made_again_loses_its_old_names) {
   shell_inside("c1", "rm -r var/log; mkdir -p var/log/deep; echo n > var/log/n");
-  EXPECT_THAT(changes("c1"), ElementsAre("C /var", "C /var/log", "C /var/log/deep", "D /var/log/deep/l", "D /var/log/m", "A /var/log/n"));
+  EXPECT_THAT(changes("c1"), ElementsAre("C /var", "C /var/log", "C /var/log/deep", "D /var/log/deep/l", "D /var/log/m",
+                                         "A /var/log/n"));
 }
 
 TEST_F(SnapshotChanges, removed_directory_is_told_once) {

@@ -15,7 +15,8 @@ std::string as_text(const Value& value) {
 }
 
 Result<void> put_document(Store& store, std::string_view kind, std::string_view key, std::string_view json) {
-  TRY(store.query("INSERT INTO documents(kind, key, json) VALUES(?, ?, ?) "
+  TRY(
+      store.query("INSERT INTO documents(kind, key, json) VALUES(?, ?, ?) "
                   "ON CONFLICT(kind, key) DO UPDATE SET json=excluded.json",
                   {std::string(kind), std::string(key), std::string(json)}));
   return {};
@@ -27,7 +28,8 @@ Result<void> delete_document(Store& store, std::string_view kind, std::string_vi
 }
 
 Result<std::optional<std::string>> find_document(Store& store, std::string_view kind, std::string_view key) {
-  auto rows = TRY(store.query("SELECT json FROM documents WHERE kind=? AND key=?", {std::string(kind), std::string(key)}));
+  auto rows =
+      TRY(store.query("SELECT json FROM documents WHERE kind=? AND key=?", {std::string(kind), std::string(key)}));
   std::optional<std::string> json;
   if (!rows.empty()) json = as_text(rows[0][0]);
   return json;
@@ -43,7 +45,8 @@ Result<std::vector<std::pair<std::string, std::string>>> list_documents(Store& s
 
 Result<void> quarantine_document(Store& store, std::string_view kind, std::string_view key, std::string_view reason) {
   return store.transaction([&]() -> Result<void> {
-    TRY(store.query("INSERT INTO quarantine(kind, key, json, reason) "
+    TRY(
+        store.query("INSERT INTO quarantine(kind, key, json, reason) "
                     "SELECT kind, key, json, ? FROM documents WHERE kind=? AND key=?",
                     {std::string(reason), std::string(kind), std::string(key)}));
     return delete_document(store, kind, key);

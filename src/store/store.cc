@@ -84,7 +84,8 @@ class SqliteStore final : public Store {
  private:
   using Statements = std::vector<const char*>;
 
-  Result<void> run(const char* begin, const char* commit, const Statements& undo, const std::function<Result<void>()>& work) {
+  Result<void> run(const char* begin, const char* commit, const Statements& undo,
+                   const std::function<Result<void>()>& work) {
     // Undoes on every way out that did not commit, an exception through `work` among them: a transaction left open
     // would swallow every later commit of the program.
     struct Scope {
@@ -104,7 +105,8 @@ class SqliteStore final : public Store {
     ++depth_;
     Scope scope{*this, undo};
     TRY(work());
-    if (!connection_->in_transaction()) return fail(Code::Internal, "the transaction was rolled back by a failed statement");
+    if (!connection_->in_transaction())
+      return fail(Code::Internal, "the transaction was rolled back by a failed statement");
     TRY(connection_->query(commit));
     scope.committed = true;
     return {};

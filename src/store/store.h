@@ -1,5 +1,6 @@
 #pragma once
-// store: one SQLite database (WAL, synchronous=NORMAL) for all metadata; typed access sits in the modules that own a table.
+// store: one SQLite database (WAL, synchronous=NORMAL) for all metadata; typed access sits in the modules that own a
+// table.
 //
 // kill -9 loses nothing that was committed; power loss loses at most the last commits, never consistency. A commit
 // is one write(2) to the log, no fsync: several per container start are fine. Folding the log back into the database
@@ -58,7 +59,8 @@ Result<std::unique_ptr<Store>> open_store(const std::string& path, IfCorrupt if_
 int64_t as_int(const Value& value);
 std::string as_text(const Value& value);
 
-/// Simple documents: table `documents(kind, key, json)`. For records that are read whole: containers, networks, volumes.
+/// Simple documents: table `documents(kind, key, json)`. For records that are read whole: containers, networks,
+/// volumes.
 Result<void> put_document(Store& store, std::string_view kind, std::string_view key, std::string_view json);
 Result<void> delete_document(Store& store, std::string_view kind, std::string_view key);
 Result<std::optional<std::string>> find_document(Store& store, std::string_view kind, std::string_view key);

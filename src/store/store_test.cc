@@ -117,7 +117,8 @@ TEST_F(StoreTest, exception_through_a_transaction_does_not_leave_it_open) {
   EXPECT_THROW((void)store->transaction([&]() -> Result<void> {
     (void)put_document(*store, "k", "1", "v");
     throw 1;
-  }), int);
+  }),
+               int);
   EXPECT_EQ(count(*store, "documents"), 0);
   ASSERT_TRUE(put_document(*store, "k", "2", "v"));
   store.reset();

@@ -89,9 +89,13 @@ Result<void> remove_at(int dir, const std::string& name, int depth, Removal& rem
   }
 }
 
-std::string fd_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+std::string fd_path(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
 
-bool has_no_attributes(int err) { return err == EOPNOTSUPP || err == ENODATA || err == EPERM || err == EACCES; }
+bool has_no_attributes(int err) {
+  return err == EOPNOTSUPP || err == ENODATA || err == EPERM || err == EACCES;
+}
 
 }  // namespace
 
@@ -136,7 +140,8 @@ Result<Xattrs> read_xattrs(int fd) {
 }
 
 Result<void> write_xattr(int fd, const std::string& name, std::string_view value) {
-  if (::setxattr(fd_path(fd).c_str(), name.c_str(), value.data(), value.size(), 0) < 0) return sys_error("setxattr", name);
+  if (::setxattr(fd_path(fd).c_str(), name.c_str(), value.data(), value.size(), 0) < 0)
+    return sys_error("setxattr", name);
   return {};
 }
 

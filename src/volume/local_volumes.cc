@@ -21,7 +21,7 @@ struct StoredVolume {
   std::map<std::string, std::string> labels, options;
   bool anonymous = false;
 };
-BOOST_DESCRIBE_STRUCT(StoredVolume, (), (name, driver, created, labels, options, anonymous))
+BOOST_DESCRIBE_STRUCT(StoredVolume, (), (name, driver, created, labels, options, anonymous));
 
 namespace {
 
@@ -42,13 +42,15 @@ Result<std::string> random_name() {
 
 Result<void> check_name(const std::string& name) {
   if (name.size() == 1) {
-    return fail(Code::InvalidArgument, "volume name is too short, names should be at least two alphanumeric characters");
+    return fail(Code::InvalidArgument,
+                "volume name is too short, names should be at least two alphanumeric characters");
   }
   if (!is_safe_component(name)) {
-    return fail(Code::InvalidArgument,
-                "\"{}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
-                "If you intended to pass a host directory, use absolute path",
-                name);
+    return fail(
+        Code::InvalidArgument,
+        "\"{}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
+        "If you intended to pass a host directory, use absolute path",
+        name);
   }
   return {};
 }
@@ -58,7 +60,8 @@ class LocalVolumes final : public Volumes {
   LocalVolumes(store::Store& store, std::string root) : store_(store), root_(std::move(root)) {}
 
   Result<void> recover() override;
-  Result<VolumeRecord> create(const std::string& name, const std::string& driver, const std::map<std::string, std::string>& labels,
+  Result<VolumeRecord> create(const std::string& name, const std::string& driver,
+                              const std::map<std::string, std::string>& labels,
                               const std::map<std::string, std::string>& options) override;
   Result<VolumeRecord> get(const std::string& name) override;
   Result<std::vector<VolumeRecord>> list() override;
@@ -81,7 +84,13 @@ class LocalVolumes final : public Volumes {
 
 Result<VolumeRecord> LocalVolumes::parse(const std::string& json) {
   auto stored = TRY(codec::from_json<StoredVolume>(json));
-  return VolumeRecord{stored.name, stored.driver, data_dir(stored.name), stored.created, std::move(stored.labels), std::move(stored.options), stored.anonymous};
+  return VolumeRecord{stored.name,
+                      stored.driver,
+                      data_dir(stored.name),
+                      stored.created,
+                      std::move(stored.labels),
+                      std::move(stored.options),
+                      stored.anonymous};
 }
 
 Result<void> LocalVolumes::save(const VolumeRecord& record) {
@@ -123,8 +132,10 @@ Result<void> LocalVolumes::recover() {
   TRY(sys::remove_tree(trash()));
   for (const auto& [name, json] : TRY(store::list_documents(store_, kKind))) {
     auto record = parse(json);
-    if (!record) TRY(store::quarantine_document(store_, kKind, name, record.error().message()));
-    else TRY_CONTEXT(make_dir(name), fmt::format("volume {}", name));
+    if (!record)
+      TRY(store::quarantine_document(store_, kKind, name, record.error().message()));
+    else
+      TRY_CONTEXT(make_dir(name), fmt::format("volume {}", name));
   }
   for (const auto& name : TRY(sys::list_dir(root_))) {
     if (name.size() > 1 && is_safe_component(name) && !TRY(find(name))) TRY(adopt(name));
@@ -132,7 +143,8 @@ Result<void> LocalVolumes::recover() {
   return {};
 }
 
-Result<VolumeRecord> LocalVolumes::create(const std::string& wanted, const std::string& driver, const std::map<std::string, std::string>& labels,
+Result<VolumeRecord> LocalVolumes::create(const std::string& wanted, const std::string& driver,
+                                          const std::map<std::string, std::string>& labels,
                                           const std::map<std::string, std::string>& options) {
   VolumeRecord record;
   record.anonymous = wanted.empty();
@@ -148,11 +160,13 @@ Result<VolumeRecord> LocalVolumes::create(const std::string& wanted, const std::
 
   std::lock_guard lock(mutex_);
   if (auto existing = TRY(find(record.name))) {
-    if (!driver.empty() && existing->driver != driver) return fail(Code::Conflict, "{}: conflict: volume name must be unique", context);
+    if (!driver.empty() && existing->driver != driver)
+      return fail(Code::Conflict, "{}: conflict: volume name must be unique", context);
     return *existing;
   }
   if (record.driver != "local") {
-    return fail(Code::InvalidArgument, "{}: error looking up volume plugin {}: plugin \"{}\" not found", context, driver, driver);
+    return fail(Code::InvalidArgument, "{}: error looking up volume plugin {}: plugin \"{}\" not found", context,
+                driver, driver);
   }
   TRY_CONTEXT(volume_mount(record), context);  // are the options good?
   TRY_CONTEXT(make_dir(record.name), context);

@@ -8,8 +8,9 @@
 namespace sampan::volume {
 namespace {
 
-constexpr std::string_view kFlags[] = {"ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "relatime", "nodiratime",
-                                       "strictatime", "private", "rprivate", "shared", "rshared", "slave", "rslave"};
+constexpr std::string_view kFlags[] = {"ro",      "rw",       "nosuid",  "suid",     "nodev",      "dev",
+                                       "noexec",  "exec",     "noatime", "relatime", "nodiratime", "strictatime",
+                                       "private", "rprivate", "shared",  "rshared",  "slave",      "rslave"};
 constexpr std::string_view kTmpfsValues[] = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge", "mpol"};
 
 template <size_t N>
@@ -33,14 +34,17 @@ std::vector<std::string> words(const std::string& options) {
 Result<void> check_names(const VolumeRecord& record) {
   for (const auto& [name, value] : record.options) {
     if (name == "size") return fail(Code::InvalidArgument, "quota size requested but no quota support");
-    if (name != "type" && name != "o" && name != "device") return fail(Code::InvalidArgument, "invalid option: \"{}\"", name);
+    if (name != "type" && name != "o" && name != "device")
+      return fail(Code::InvalidArgument, "invalid option: \"{}\"", name);
   }
-  if (!record.options.empty() && option(record, "device").empty()) return fail(Code::InvalidArgument, "missing device in volume options");
+  if (!record.options.empty() && option(record, "device").empty())
+    return fail(Code::InvalidArgument, "missing device in volume options");
   return {};
 }
 
 Result<oci::Mount> bind_mount(const std::string& device, const std::vector<std::string>& options) {
-  if (!device.starts_with('/')) return fail(Code::InvalidArgument, "the device of a bind volume must be an absolute path: \"{}\"", device);
+  if (!device.starts_with('/'))
+    return fail(Code::InvalidArgument, "the device of a bind volume must be an absolute path: \"{}\"", device);
   oci::Mount mount;
   mount.type = "bind";
   mount.source = device;
@@ -68,7 +72,9 @@ Result<oci::Mount> tmpfs_mount(const std::string& device, const std::vector<std:
 
 }  // namespace
 
-bool has_own_files(const VolumeRecord& record) { return record.options.empty(); }
+bool has_own_files(const VolumeRecord& record) {
+  return record.options.empty();
+}
 
 Result<oci::Mount> volume_mount(const VolumeRecord& record) {
   TRY(check_names(record));
@@ -81,13 +87,15 @@ Result<oci::Mount> volume_mount(const VolumeRecord& record) {
   }
   std::string type = option(record, "type"), device = option(record, "device");
   auto options = words(option(record, "o"));
-  bool binds = std::any_of(options.begin(), options.end(), [](const auto& word) { return word == "bind" || word == "rbind"; });
+  bool binds =
+      std::any_of(options.begin(), options.end(), [](const auto& word) { return word == "bind" || word == "rbind"; });
   if (binds || type == "bind") {
     if (!binds) options.insert(options.begin(), "bind");
     return bind_mount(device, options);
   }
   if (type == "tmpfs") return tmpfs_mount(device, options);
-  return fail(Code::InvalidArgument, "volume type \"{}\" is not supported: only tmpfs and, with o=bind, host directories", type);
+  return fail(Code::InvalidArgument,
+              "volume type \"{}\" is not supported: only tmpfs and, with o=bind, host directories", type);
 }
 
 }  // namespace sampan::volume

@@ -187,7 +187,8 @@ TEST(VolumeMount, what_cannot_be_done_is_an_error) {
 }
 
 TEST_F(VolumeTest, bad_options_leave_no_volume) {
-  EXPECT_THAT(volumes_->create("data", "", {}, {{"x", "y"}}).error().message(), HasSubstr("create data: invalid option"));
+  EXPECT_THAT(volumes_->create("data", "", {}, {{"x", "y"}}).error().message(),
+              HasSubstr("create data: invalid option"));
   EXPECT_FALSE(sys::path_exists(root() + "/data"));
   EXPECT_TRUE(volumes_->create("data", "", {}, {{"type", "tmpfs"}, {"device", "tmpfs"}}));
   EXPECT_FALSE(has_own_files(volumes_->get("data").value()));

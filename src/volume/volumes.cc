@@ -14,7 +14,9 @@
 namespace sampan::volume {
 
 BOOST_DESCRIBE_STRUCT(VolumeRecord, (), (name, driver, mountpoint, created, labels, options, anonymous))
-inline codec::JsonStyle json_style(const VolumeRecord*) { return {codec::Naming::Snake, codec::Emit::All}; }
+inline codec::JsonStyle json_style(const VolumeRecord*) {
+  return {codec::Naming::Snake, codec::Emit::All};
+}
 
 namespace {
 
@@ -33,14 +35,17 @@ std::string now_text() {
   return codec::format_rfc3339({nanos / 1'000'000'000 * 1'000'000'000});
 }
 
-Result<void> validate(const std::string& name, const std::string& driver, const std::map<std::string, std::string>& options) {
+Result<void> validate(const std::string& name, const std::string& driver,
+                      const std::map<std::string, std::string>& options) {
   if (!driver.empty() && driver != "local") {
     return fail(Code::NotFound, "error looking up volume plugin {}: plugin \"{}\" not found", driver, driver);
   }
   if (!name.empty() && (name.size() < 2 || !is_safe_component(name))) {
-    return fail(Code::InvalidArgument,
-                "create {}: \"{}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are "
-                "allowed. If you intended to pass a host directory, use absolute path", name, name);
+    return fail(
+        Code::InvalidArgument,
+        "create {}: \"{}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are "
+        "allowed. If you intended to pass a host directory, use absolute path",
+        name, name);
   }
   for (const auto& [key, value] : options) {
     return fail(Code::NotImplemented, "volume option \"{}\" is not implemented by the local driver", key);
@@ -66,7 +71,8 @@ class LocalVolumes final : public Volumes {
     return {};
   }
 
-  Result<VolumeRecord> create(const std::string& name, const std::string& driver, const std::map<std::string, std::string>& labels,
+  Result<VolumeRecord> create(const std::string& name, const std::string& driver,
+                              const std::map<std::string, std::string>& labels,
                               const std::map<std::string, std::string>& options) override {
     TRY(validate(name, driver, options));
     std::lock_guard lock(mutex_);
@@ -113,7 +119,9 @@ class LocalVolumes final : public Volumes {
 
  private:
   std::string path_of(const std::string& name) const { return root_ + "/" + name + "/_data"; }
-  Result<void> put(const VolumeRecord& record) { return store::put_document(store_, kKind, record.name, codec::to_json(record)); }
+  Result<void> put(const VolumeRecord& record) {
+    return store::put_document(store_, kKind, record.name, codec::to_json(record));
+  }
 
   Result<std::optional<VolumeRecord>> find(const std::string& name) {
     auto text = TRY(store::find_document(store_, kKind, name));
@@ -125,8 +133,10 @@ class LocalVolumes final : public Volumes {
     std::vector<VolumeRecord> out;
     for (const auto& [name, text] : TRY(store::list_documents(store_, kKind))) {
       auto record = codec::from_json<VolumeRecord>(text);
-      if (record) out.push_back(std::move(*record));
-      else TRY(store::quarantine_document(store_, kKind, name, record.error().message()));
+      if (record)
+        out.push_back(std::move(*record));
+      else
+        TRY(store::quarantine_document(store_, kKind, name, record.error().message()));
     }
     return out;
   }

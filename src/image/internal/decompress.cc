@@ -13,21 +13,28 @@ bool is_bzip2(std::string_view head) {
   // "BZh" alone may begin a file's name, and so an uncompressed tar: look for the block's mark too.
   if (head.size() < 10 || !head.starts_with("BZh") || head[3] < '1' || head[3] > '9') return false;
   std::string_view mark = head.substr(4, 6);
-  return mark == std::string_view("\x31\x41\x59\x26\x53\x59", 6) || mark == std::string_view("\x17\x72\x45\x38\x50\x90", 6);
+  return mark == std::string_view("\x31\x41\x59\x26\x53\x59", 6) ||
+         mark == std::string_view("\x17\x72\x45\x38\x50\x90", 6);
 }
 
 bool is_zstd(std::string_view head) {
   if (head.starts_with("\x28\xb5\x2f\xfd")) return true;
-  return head.size() >= 4 && (head[0] & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18";  // a skippable frame first
+  return head.size() >= 4 && (head[0] & 0xf0) == 0x50 &&
+         head.substr(1, 3) == "\x2a\x4d\x18";  // a skippable frame first
 }
 
 std::unique_ptr<Decoder> make_decoder(Compression kind) {
   switch (kind) {
-    case Compression::Gzip: return make_gzip_decoder();
-    case Compression::Zstd: return make_zstd_decoder();
-    case Compression::Bzip2: return make_bzip2_decoder();
-    case Compression::Xz: return make_xz_decoder();
-    case Compression::None: break;
+    case Compression::Gzip:
+      return make_gzip_decoder();
+    case Compression::Zstd:
+      return make_zstd_decoder();
+    case Compression::Bzip2:
+      return make_bzip2_decoder();
+    case Compression::Xz:
+      return make_xz_decoder();
+    case Compression::None:
+      break;
   }
   return nullptr;
 }
@@ -98,10 +105,15 @@ Compression detect_compression(std::string_view head) {
   if (head.starts_with("\x1f\x8b\x08")) return Compression::Gzip;
   if (is_zstd(head)) return Compression::Zstd;
   if (is_bzip2(head)) return Compression::Bzip2;
-  if (head.starts_with(std::string_view("\xfd" "7zXZ\0", 6))) return Compression::Xz;
+  if (head.starts_with(std::string_view("\xfd"
+                                        "7zXZ\0",
+                                        6)))
+    return Compression::Xz;
   return Compression::None;
 }
 
-std::unique_ptr<ByteSource> make_decompressor(ByteSource& compressed) { return std::make_unique<Decompressor>(compressed); }
+std::unique_ptr<ByteSource> make_decompressor(ByteSource& compressed) {
+  return std::make_unique<Decompressor>(compressed);
+}
 
 }  // namespace sampan::image

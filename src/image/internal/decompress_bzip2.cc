@@ -20,7 +20,9 @@ class Bzip2Decoder final : public Decoder {
       if (BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) return fail(Code::ResourceExhausted, "out of memory");
       running_ = true;
     }
-    auto limit = [](size_t size) { return static_cast<unsigned>(std::min<size_t>(size, std::numeric_limits<int>::max())); };
+    auto limit = [](size_t size) {
+      return static_cast<unsigned>(std::min<size_t>(size, std::numeric_limits<int>::max()));
+    };
     stream_.next_in = const_cast<char*>(in.data());  // read only
     stream_.avail_in = limit(in.size());
     stream_.next_out = out.data();
@@ -28,9 +30,12 @@ class Bzip2Decoder final : public Decoder {
     unsigned given = stream_.avail_in, room = stream_.avail_out;
     int rc = BZ2_bzDecompress(&stream_);
     Step step{given - stream_.avail_in, room - stream_.avail_out};
-    if (rc == BZ_STREAM_END) stop();
-    else if (rc == BZ_MEM_ERROR) return fail(Code::ResourceExhausted, "out of memory");
-    else if (rc != BZ_OK) return fail(Code::InvalidArgument, "invalid compressed data ({})", rc);
+    if (rc == BZ_STREAM_END)
+      stop();
+    else if (rc == BZ_MEM_ERROR)
+      return fail(Code::ResourceExhausted, "out of memory");
+    else if (rc != BZ_OK)
+      return fail(Code::InvalidArgument, "invalid compressed data ({})", rc);
     return step;
   }
   bool finished() const override { return !running_; }
@@ -48,6 +53,8 @@ class Bzip2Decoder final : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> make_bzip2_decoder() { return std::make_unique<Bzip2Decoder>(); }
+std::unique_ptr<Decoder> make_bzip2_decoder() {
+  return std::make_unique<Bzip2Decoder>();
+}
 
 }  // namespace sampan::image

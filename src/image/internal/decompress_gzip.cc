@@ -20,7 +20,9 @@ class GzipDecoder final : public Decoder {
       if (in.empty()) return Step{};
       start();
     }
-    auto limit = [](size_t size) { return static_cast<uint32_t>(std::min<size_t>(size, std::numeric_limits<int32_t>::max())); };
+    auto limit = [](size_t size) {
+      return static_cast<uint32_t>(std::min<size_t>(size, std::numeric_limits<int32_t>::max()));
+    };
     // ISA-L reads only, its interface just does not say so.
     state_->next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(in.data()));
     state_->avail_in = limit(in.size());
@@ -41,9 +43,12 @@ class GzipDecoder final : public Decoder {
   }
   static Error error(int rc) {
     switch (rc) {
-      case ISAL_INCORRECT_CHECKSUM: return fail(Code::InvalidArgument, "checksum or length does not match");
-      case ISAL_INVALID_WRAPPER: return fail(Code::InvalidArgument, "invalid header");
-      default: return fail(Code::InvalidArgument, "invalid compressed data ({})", rc);
+      case ISAL_INCORRECT_CHECKSUM:
+        return fail(Code::InvalidArgument, "checksum or length does not match");
+      case ISAL_INVALID_WRAPPER:
+        return fail(Code::InvalidArgument, "invalid header");
+      default:
+        return fail(Code::InvalidArgument, "invalid compressed data ({})", rc);
     }
   }
 
@@ -52,6 +57,8 @@ class GzipDecoder final : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> make_gzip_decoder() { return std::make_unique<GzipDecoder>(); }
+std::unique_ptr<Decoder> make_gzip_decoder() {
+  return std::make_unique<GzipDecoder>();
+}
 
 }  // namespace sampan::image

@@ -7,6 +7,7 @@
 #include "image/archive.h"
 #include "image/internal/tar_builder_for_test.h"
 #include "sys/file.h"
+#include "sys/shell_for_test.h"
 
 namespace sampan::image {
 namespace {
@@ -20,7 +21,7 @@ std::string compressed(const std::string& program, const std::string& text) {
   EXPECT_TRUE(sys::write_all(fd, text));
   ::close(fd);
   std::string out = std::string(name) + ".out";
-  if (::system((program + " < " + name + " > " + out + " 2>/dev/null").c_str()) != 0) out.clear();
+  if (sys::run_shell_for_test((program + " < " + name + " > " + out + " 2>/dev/null").c_str()) != 0) out.clear();
   std::string result = out.empty() ? "" : sys::read_file(out).value();
   (void)sys::remove_file(name);
   (void)sys::remove_file(std::string(name) + ".out");
@@ -60,7 +61,8 @@ TEST_P(Decompress, gives_the_text_back_for_any_cut_of_the_stream) {
 }
 
 TEST_P(Decompress, joins_members_and_accepts_an_empty_one) {
-  std::string one = compressed(GetParam(), "one"), two = compressed(GetParam(), sample(70000)), none = compressed(GetParam(), "");
+  std::string one = compressed(GetParam(), "one"), two = compressed(GetParam(), sample(70000)),
+              none = compressed(GetParam(), "");
   if (one.empty()) GTEST_SKIP() << GetParam() << " is not installed";
   for (size_t step : {1, 2, 3, 5, 17, 1000000}) {
     auto out = inflate(one + none + two + one, static_cast<size_t>(step));
@@ -87,10 +89,14 @@ TEST_P(Decompress, every_truncation_and_damage_is_an_error) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Programs, Decompress, ::testing::Values("gzip -n", "zstd -q --check", "bzip2", "xz"),
-                         [](const auto& info) { std::string name = info.param; return name.substr(0, name.find(' ')); });
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           return name.substr(0, name.find(' '));
+                         });
 
 TEST(Decompressor, passes_anything_else_through) {
-  for (const std::string& text : {std::string(), std::string("B"), std::string("BZh is how this file begins"), sample(300000)}) {
+  for (const std::string& text :
+       {std::string(), std::string("B"), std::string("BZh is how this file begins"), sample(300000)}) {
     EXPECT_TRUE(inflate(text, 3).value() == text);
   }
 }

@@ -24,10 +24,14 @@ class XzDecoder final : public Decoder {
     // With several streams allowed the decoder must be told when the input is over, and says then whether it is whole.
     lzma_ret rc = lzma_code(&stream_, in.empty() ? LZMA_FINISH : LZMA_RUN);
     Step step{in.size() - stream_.avail_in, out.size() - stream_.avail_out};
-    if (rc == LZMA_STREAM_END) finished_ = true;
-    else if (rc == LZMA_BUF_ERROR && in.empty()) return step;  // cut off: finished() stays false
-    else if (rc == LZMA_MEM_ERROR || rc == LZMA_MEMLIMIT_ERROR) return fail(Code::ResourceExhausted, "needs more than {} bytes of memory", kMaxMemory);
-    else if (rc != LZMA_OK) return fail(Code::InvalidArgument, "invalid compressed data ({})", static_cast<int>(rc));
+    if (rc == LZMA_STREAM_END)
+      finished_ = true;
+    else if (rc == LZMA_BUF_ERROR && in.empty())
+      return step;  // cut off: finished() stays false
+    else if (rc == LZMA_MEM_ERROR || rc == LZMA_MEMLIMIT_ERROR)
+      return fail(Code::ResourceExhausted, "needs more than {} bytes of memory", kMaxMemory);
+    else if (rc != LZMA_OK)
+      return fail(Code::InvalidArgument, "invalid compressed data ({})", static_cast<int>(rc));
     return step;
   }
   bool finished() const override { return finished_; }
@@ -40,6 +44,8 @@ class XzDecoder final : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> make_xz_decoder() { return std::make_unique<XzDecoder>(); }
+std::unique_ptr<Decoder> make_xz_decoder() {
+  return std::make_unique<XzDecoder>();
+}
 
 }  // namespace sampan::image

@@ -47,7 +47,10 @@ struct RawMember {
   long uid = 0, gid = 0, mtime = 1000000000;
   int major = 0, minor = 0;
   std::string size_field, uid_field, major_field;  // raw bytes instead of octal
-  std::string magic = std::string("ustar\0" "00", 8);
+  std::string magic = std::string(
+      "ustar\0"
+      "00",
+      8);
 };
 
 class TarBuilder {
@@ -77,8 +80,12 @@ class TarBuilder {
     return add({.name = name, .content = content, .mode = mode});
   }
   TarBuilder& dir(const std::string& name, int mode = 0755) { return add({.name = name, .type = '5', .mode = mode}); }
-  TarBuilder& symlink(const std::string& name, const std::string& to) { return add({.name = name, .type = '2', .link = to}); }
-  TarBuilder& link(const std::string& name, const std::string& to) { return add({.name = name, .type = '1', .link = to}); }
+  TarBuilder& symlink(const std::string& name, const std::string& to) {
+    return add({.name = name, .type = '2', .link = to});
+  }
+  TarBuilder& link(const std::string& name, const std::string& to) {
+    return add({.name = name, .type = '1', .link = to});
+  }
   TarBuilder& device(const std::string& name, char type, int major, int minor) {
     return add({.name = name, .type = type, .major = major, .minor = minor});
   }

@@ -35,8 +35,8 @@ struct Time {
 
 struct Entry {
   Type type = Type::File;
-  std::string name;  // bytes as in the archive: may be absolute, may hold ".."
-  std::string link;  // target of a hard or symbolic link
+  std::string name;   // bytes as in the archive: may be absolute, may hold ".."
+  std::string link;   // target of a hard or symbolic link
   uint64_t size = 0;  // of the file once unpacked; 0 for anything but files
   uint32_t mode = 0;  // 07777 at most
   uint32_t uid = 0, gid = 0;

@@ -89,10 +89,14 @@ Result<void> Extractor::extract(const Entry& entry, Reader& content) {
   if (clean.empty()) return extract_root(entry);
   if (is_layer()) {
     switch (TRY(classify_layer_name(clean))) {
-      case NameKind::Ignored: return {};
-      case NameKind::Whiteout: return make_whiteout(clean);
-      case NameKind::Opaque: return make_opaque(clean);
-      case NameKind::Content: break;
+      case NameKind::Ignored:
+        return {};
+      case NameKind::Whiteout:
+        return make_whiteout(clean);
+      case NameKind::Opaque:
+        return make_opaque(clean);
+      case NameKind::Content:
+        break;
     }
   }
   // To overlayfs this device is a whiteout: an image must not hide files by it in a way other tools do not see.
@@ -116,11 +120,18 @@ Result<void> Extractor::extract_content(const Entry& entry, Reader& content, con
   place.base = base_of(place.path);
   place.held = TRY(directory(std::string(parent_of(place.path))));
   switch (entry.type) {
-    case Type::File: return make_file(entry, content, place);
-    case Type::Directory: return make_directory(entry, place);
-    case Type::SymLink: return make_symlink(entry, place);
-    case Type::HardLink: return make_hard_link(entry, place);
-    case Type::CharDevice: case Type::BlockDevice: case Type::Fifo: return make_node(entry, place);
+    case Type::File:
+      return make_file(entry, content, place);
+    case Type::Directory:
+      return make_directory(entry, place);
+    case Type::SymLink:
+      return make_symlink(entry, place);
+    case Type::HardLink:
+      return make_hard_link(entry, place);
+    case Type::CharDevice:
+    case Type::BlockDevice:
+    case Type::Fifo:
+      return make_node(entry, place);
   }
   return fail(Code::InvalidArgument, "unhandled entry type");
 }
@@ -134,8 +145,10 @@ Result<void> Extractor::clear_way(const Entry& entry, const Place& place) {
   }
   bool is_dir = S_ISDIR(info.st_mode), wants_dir = entry.type == Type::Directory;
   if (options_.no_overwrite_dir_non_dir && is_dir != wants_dir) {
-    return is_dir ? fail(Code::InvalidArgument, "cannot overwrite directory \"/{}\" with non-directory \"{}\"", place.path, entry.name)
-                  : fail(Code::InvalidArgument, "cannot overwrite non-directory \"/{}\" with directory \"{}\"", place.path, entry.name);
+    return is_dir ? fail(Code::InvalidArgument, "cannot overwrite directory \"/{}\" with non-directory \"{}\"",
+                         place.path, entry.name)
+                  : fail(Code::InvalidArgument, "cannot overwrite non-directory \"/{}\" with directory \"{}\"",
+                         place.path, entry.name);
   }
   TRY(sys::remove_tree_at(place.dir(), place.base));
   if (is_dir || S_ISLNK(info.st_mode)) {

@@ -51,7 +51,8 @@ mode_t node_type(Type type) {
 
 }  // namespace
 
-Result<int> Extractor::create(const Entry& entry, const Place& place, const char* name, const std::function<int()>& call) {
+Result<int> Extractor::create(const Entry& entry, const Place& place, const char* name,
+                              const std::function<int()>& call) {
   // More than twice only when somebody else writes into the directory at the same time.
   for (int attempt = 0; attempt < 4; ++attempt) {
     int result = call();
@@ -133,7 +134,9 @@ Result<void> Extractor::make_hard_link(const Entry& entry, const Place& place) {
     return fail(Code::InvalidArgument, "a hard link to the whiteout \"{}\"", target);
   }
   target = place_path(target);
-  auto missing = [&] { return fail(Code::InvalidArgument, "the target \"{}\" of a hard link does not exist", entry.link); };
+  auto missing = [&] {
+    return fail(Code::InvalidArgument, "the target \"{}\" of a hard link does not exist", entry.link);
+  };
   auto dir = sys::open_dir_in_root(root_, parent_of(target));
   if (!dir) return dir.error().errno_value() == ENOENT ? missing() : std::move(dir).error();
   std::string base(base_of(target));
@@ -144,7 +147,8 @@ Result<void> Extractor::make_hard_link(const Entry& entry, const Place& place) {
   if (is_whiteout_device(info)) return missing();
   if (S_ISDIR(info.st_mode)) return fail(Code::InvalidArgument, "a hard link to the directory \"{}\"", entry.link);
   // A link to itself, or given twice: removing what is in the way would remove the target.
-  if (::fstatat(place.dir(), place.name(), &here, AT_SYMLINK_NOFOLLOW) == 0 && here.st_ino == info.st_ino && here.st_dev == info.st_dev) {
+  if (::fstatat(place.dir(), place.name(), &here, AT_SYMLINK_NOFOLLOW) == 0 && here.st_ino == info.st_ino &&
+      here.st_dev == info.st_dev) {
     return {};
   }
   auto linked = create(entry, place, "link", [&] {

@@ -46,7 +46,9 @@ Sums sum_bytes(std::string_view block) {
 
 }  // namespace
 
-std::string_view field_bytes(std::string_view block, Field field) { return block.substr(field.offset, field.size); }
+std::string_view field_bytes(std::string_view block, Field field) {
+  return block.substr(field.offset, field.size);
+}
 
 std::string field_text(std::string_view block, Field field) {
   std::string_view bytes = field_bytes(block, field);
@@ -69,7 +71,9 @@ Result<int64_t> parse_number(std::string_view bytes) {
   return static_cast<int64_t>(value);
 }
 
-bool is_zero_block(std::string_view block) { return block.find_first_not_of('\0') == std::string_view::npos; }
+bool is_zero_block(std::string_view block) {
+  return block.find_first_not_of('\0') == std::string_view::npos;
+}
 
 bool checksum_matches(std::string_view block) {
   auto stored = parse_number(field_bytes(block, field::kChecksum));
@@ -102,13 +106,16 @@ Result<Header> parse_header(std::string_view block) {
   return header;
 }
 
-bool fits_octal(uint64_t value, Field field) { return (value >> (3 * (field.size - 1))) == 0; }
+bool fits_octal(uint64_t value, Field field) {
+  return (value >> (3 * (field.size - 1))) == 0;
+}
 
 std::optional<size_t> split_name(std::string_view name) {
   // A slash with at most 155 bytes before it and 1..100 bytes after it; a trailing one does not count.
   size_t from = name.size() > field::kName.size + 1 ? name.size() - field::kName.size - 1 : 0;
   size_t slash = name.find('/', from);
-  if (slash == std::string_view::npos || slash == 0 || slash > field::kPrefix.size || slash + 1 >= name.size()) return std::nullopt;
+  if (slash == std::string_view::npos || slash == 0 || slash > field::kPrefix.size || slash + 1 >= name.size())
+    return std::nullopt;
   return slash;
 }
 
@@ -130,7 +137,10 @@ Block format_header(const Entry& entry, char flag) {
   auto mtime = static_cast<uint64_t>(std::max<int64_t>(entry.mtime.seconds, 0));
   put_octal(block, field::kMtime, fits_octal(mtime, field::kMtime) ? mtime : 0);
   block[field::kType.offset] = flag;
-  put(block, field::kMagic, std::string_view("ustar\0" "00", 8));
+  put(block, field::kMagic,
+      std::string_view("ustar\0"
+                       "00",
+                       8));
   put_octal(block, field::kMajor, entry.major);
   put_octal(block, field::kMinor, entry.minor);
   auto sum = static_cast<uint64_t>(sum_bytes({block.data(), block.size()}).plain);

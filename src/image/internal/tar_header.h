@@ -21,8 +21,8 @@ struct Field {
 };
 namespace field {
 inline constexpr Field kName{0, 100}, kMode{100, 8}, kUid{108, 8}, kGid{116, 8}, kSize{124, 12}, kMtime{136, 12},
-    kChecksum{148, 8}, kType{156, 1}, kLink{157, 100}, kMagic{257, 8}, kMajor{329, 8}, kMinor{337, 8}, kPrefix{345, 155},
-    kGnuSparse{386, 96}, kGnuExtended{482, 1}, kGnuRealSize{483, 12};
+    kChecksum{148, 8}, kType{156, 1}, kLink{157, 100}, kMagic{257, 8}, kMajor{329, 8}, kMinor{337, 8},
+    kPrefix{345, 155}, kGnuSparse{386, 96}, kGnuExtended{482, 1}, kGnuRealSize{483, 12};
 }  // namespace field
 
 std::string_view field_bytes(std::string_view block, Field field);

@@ -8,7 +8,8 @@ namespace sampan::image::tar {
 
 Result<std::string> clean_name(std::string_view name) {
   if (name.find('\0') != std::string_view::npos) return fail(Code::InvalidArgument, "a NUL byte in a name");
-  if (name.size() > kMaxPath) return fail(Code::InvalidArgument, "a name of {} bytes; at most {} are allowed", name.size(), kMaxPath);
+  if (name.size() > kMaxPath)
+    return fail(Code::InvalidArgument, "a name of {} bytes; at most {} are allowed", name.size(), kMaxPath);
   std::string clean;
   size_t depth = 0;
   while (!name.empty()) {
@@ -39,7 +40,9 @@ std::string_view base_of(std::string_view clean) {
   return slash == std::string_view::npos ? clean : clean.substr(slash + 1);
 }
 
-bool is_whiteout_device(const struct stat& info) { return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0); }
+bool is_whiteout_device(const struct stat& info) {
+  return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
+}
 
 Result<NameKind> classify_layer_name(std::string_view clean) {
   std::string_view top = clean.substr(0, std::min(clean.find('/'), clean.size()));

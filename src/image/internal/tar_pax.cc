@@ -5,7 +5,9 @@
 namespace sampan::image::tar {
 namespace {
 
-Error bad(const char* what) { return fail(Code::InvalidArgument, "invalid PAX header: {}", what); }
+Error bad(const char* what) {
+  return fail(Code::InvalidArgument, "invalid PAX header: {}", what);
+}
 
 }  // namespace
 

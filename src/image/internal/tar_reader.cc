@@ -14,9 +14,13 @@ namespace {
 constexpr size_t kBuffer = 256 << 10;
 constexpr std::string_view kPaxXattr = "SCHILY.xattr.";
 
-size_t padding_of(uint64_t size) { return static_cast<size_t>((kBlock - size % kBlock) % kBlock); }
+size_t padding_of(uint64_t size) {
+  return static_cast<size_t>((kBlock - size % kBlock) % kBlock);
+}
 
-Error truncated() { return fail(Code::InvalidArgument, "the tar archive is cut off (unexpected EOF)"); }
+Error truncated() {
+  return fail(Code::InvalidArgument, "the tar archive is cut off (unexpected EOF)");
+}
 
 Result<uint32_t> parse_id(int64_t value, const char* what) {
   // The last one, (uid_t)-1, means "leave it" to chown.
@@ -28,10 +32,21 @@ Result<uint32_t> parse_id(int64_t value, const char* what) {
 
 Result<Type> parse_type(const Header& header) {
   switch (header.flag) {
-    case '0': case '7': case 'S': return Type::File;
-    case '\0': return header.name.ends_with('/') ? Type::Directory : Type::File;
-    case '1': case '2': case '3': case '4': case '5': case '6': return static_cast<Type>(header.flag);
-    default: return fail(Code::InvalidArgument, "unhandled tar header type {}", static_cast<int>(header.flag));
+    case '0':
+    case '7':
+    case 'S':
+      return Type::File;
+    case '\0':
+      return header.name.ends_with('/') ? Type::Directory : Type::File;
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+      return static_cast<Type>(header.flag);
+    default:
+      return fail(Code::InvalidArgument, "unhandled tar header type {}", static_cast<int>(header.flag));
   }
 }
 
@@ -92,7 +107,8 @@ Result<void> Reader::drain() {
 
 Result<std::string> Reader::read_extension(int64_t size) {
   if (size < 0 || static_cast<uint64_t>(size) > kMaxExtension) {
-    return fail(Code::InvalidArgument, "an extended tar header of {} bytes; at most {} are allowed", size, kMaxExtension);
+    return fail(Code::InvalidArgument, "an extended tar header of {} bytes; at most {} are allowed", size,
+                kMaxExtension);
   }
   std::string body;
   auto left = static_cast<size_t>(size);
@@ -111,12 +127,21 @@ Result<std::string> Reader::read_extension(int64_t size) {
 Result<bool> Reader::read_extended(const Header& header, Extensions& extensions) {
   auto text = [](std::string body) { return body.substr(0, std::min(body.find('\0'), body.size())); };
   switch (header.flag) {
-    case 'x': extensions.pax = TRY(parse_pax(TRY(read_extension(header.size)))); break;
-    case 'L': extensions.name = text(TRY(read_extension(header.size))); break;
-    case 'K': extensions.link = text(TRY(read_extension(header.size))); break;
+    case 'x':
+      extensions.pax = TRY(parse_pax(TRY(read_extension(header.size))));
+      break;
+    case 'L':
+      extensions.name = text(TRY(read_extension(header.size)));
+      break;
+    case 'K':
+      extensions.link = text(TRY(read_extension(header.size)));
+      break;
     // Defaults for the whole archive: Docker reads and ignores them, so a layer must not mean more here.
-    case 'g': TRY(read_extension(header.size)); return true;
-    default: return false;
+    case 'g':
+      TRY(read_extension(header.size));
+      return true;
+    default:
+      return false;
   }
   extensions.any = true;
   return true;
@@ -133,16 +158,19 @@ Result<bool> Reader::next(Entry& entry) {
       if (extensions.any) return truncated();
       if (!block) return false;
       auto second = TRY(read_block());
-      if (second && !is_zero_block(*second)) return fail(Code::InvalidArgument, "invalid tar header: data after an empty block");
+      if (second && !is_zero_block(*second))
+        return fail(Code::InvalidArgument, "invalid tar header: data after an empty block");
       return false;
     }
     Header header = TRY(parse_header(*block));
     if (TRY(read_extended(header, extensions))) continue;
-    if (++entries_ > kMaxEntries) return fail(Code::InvalidArgument, "more than {} entries in the archive", kMaxEntries);
+    if (++entries_ > kMaxEntries)
+      return fail(Code::InvalidArgument, "more than {} entries in the archive", kMaxEntries);
     Block copy;  // the buffer moves on while the rest is read
     std::memcpy(copy.data(), block->data(), kBlock);
     std::string name = header.name;
-    TRY_CONTEXT(make_entry(header, {copy.data(), copy.size()}, extensions, entry), fmt::format("tar entry \"{}\"", name));
+    TRY_CONTEXT(make_entry(header, {copy.data(), copy.size()}, extensions, entry),
+                fmt::format("tar entry \"{}\"", name));
     return true;
   }
 }
@@ -156,12 +184,18 @@ Result<void> Reader::make_entry(const Header& header, std::string_view block, Ex
   entry.mtime.seconds = header.mtime;
   int64_t uid = header.uid, gid = header.gid;
   for (const auto& [key, value] : extensions.pax) {
-    if (key == "path" && !value.empty()) entry.name = value;
-    else if (key == "linkpath" && !value.empty()) entry.link = value;
-    else if (key == "uid" && !value.empty()) uid = static_cast<int64_t>(TRY(parse_pax_number(value)));
-    else if (key == "gid" && !value.empty()) gid = static_cast<int64_t>(TRY(parse_pax_number(value)));
-    else if (key == "mtime" && !value.empty()) entry.mtime = TRY(parse_pax_time(value));
-    else if (key.starts_with(kPaxXattr)) entry.xattrs.emplace_back(key.substr(kPaxXattr.size()), value);
+    if (key == "path" && !value.empty())
+      entry.name = value;
+    else if (key == "linkpath" && !value.empty())
+      entry.link = value;
+    else if (key == "uid" && !value.empty())
+      uid = static_cast<int64_t>(TRY(parse_pax_number(value)));
+    else if (key == "gid" && !value.empty())
+      gid = static_cast<int64_t>(TRY(parse_pax_number(value)));
+    else if (key == "mtime" && !value.empty())
+      entry.mtime = TRY(parse_pax_time(value));
+    else if (key.starts_with(kPaxXattr))
+      entry.xattrs.emplace_back(key.substr(kPaxXattr.size()), value);
   }
   entry.uid = TRY(parse_id(uid, "uid"));
   entry.gid = TRY(parse_id(gid, "gid"));
@@ -213,7 +247,8 @@ Result<SparseMap> Reader::read_gnu_map(std::string_view block) {
   return map;
 }
 
-/// PAX version 1.0: decimal lines before the content, "count", then "offset" and "size" of each part, filled up to a block.
+/// PAX version 1.0: decimal lines before the content, "count", then "offset" and "size" of each part, filled up to a
+/// block.
 Result<SparseMap> Reader::read_map_in_data() {
   std::vector<uint64_t> numbers;
   std::string line;

@@ -7,7 +7,8 @@ namespace sampan::image::tar {
 namespace {
 
 Result<void> append(SparseMap& map, uint64_t offset, uint64_t size) {
-  if (map.size() >= kMaxSparseParts) return fail(Code::InvalidArgument, "a sparse file with more than {} parts", kMaxSparseParts);
+  if (map.size() >= kMaxSparseParts)
+    return fail(Code::InvalidArgument, "a sparse file with more than {} parts", kMaxSparseParts);
   map.push_back({offset, size});
   return {};
 }
@@ -50,12 +51,18 @@ Result<std::optional<PaxSparse>> parse_pax_sparse(const PaxRecords& records) {
     if (!key.starts_with("GNU.sparse.")) continue;
     found = true;
     std::string_view what = std::string_view(key).substr(11);
-    if (what == "major") sparse.map_in_data = value == "1";
-    else if (what == "name") sparse.name = value;
-    else if (what == "realsize" || what == "size") sparse.real_size = TRY(parse_pax_number(value));
-    else if (what == "map") sparse.map = TRY(parse_map_list(value));
-    else if (what == "offset") TRY(append(sparse.map, TRY(parse_pax_number(value)), 0));
-    else if (what == "numbytes" && !sparse.map.empty()) sparse.map.back().size = TRY(parse_pax_number(value));
+    if (what == "major")
+      sparse.map_in_data = value == "1";
+    else if (what == "name")
+      sparse.name = value;
+    else if (what == "realsize" || what == "size")
+      sparse.real_size = TRY(parse_pax_number(value));
+    else if (what == "map")
+      sparse.map = TRY(parse_map_list(value));
+    else if (what == "offset")
+      TRY(append(sparse.map, TRY(parse_pax_number(value)), 0));
+    else if (what == "numbytes" && !sparse.map.empty())
+      sparse.map.back().size = TRY(parse_pax_number(value));
   }
   if (!found) return std::optional<PaxSparse>();
   return std::optional<PaxSparse>(std::move(sparse));

@@ -17,7 +17,8 @@ struct Part {
 };
 using SparseMap = std::vector<Part>;
 
-/// Appends the parts of one array in a header (4 of them) or in a continuation block (21); true when another block follows.
+/// Appends the parts of one array in a header (4 of them) or in a continuation block (21); true when another block
+/// follows.
 Result<bool> append_gnu_parts(std::string_view block, bool continuation, SparseMap& map);
 
 /// What the PAX records say about sparseness; nullopt when nothing.

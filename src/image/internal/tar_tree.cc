@@ -64,7 +64,9 @@ Entry entry_of(const struct stat& info, const std::string& name) {
   return entry;
 }
 
-std::string below(const std::string& dir, const std::string& name) { return dir.empty() ? name : dir + "/" + name; }
+std::string below(const std::string& dir, const std::string& name) {
+  return dir.empty() ? name : dir + "/" + name;
+}
 
 class TreePacker {
  public:
@@ -92,7 +94,8 @@ class TreePacker {
 
 Result<void> TreePacker::add(sys::Fd node, const std::string& name, const std::string& path) {
   TRY(cancel_.check());
-  if (name.size() > kMaxPath) return fail(Code::InvalidArgument, "the name \"{}...\" has more than {} bytes", name.substr(0, 60), kMaxPath);
+  if (name.size() > kMaxPath)
+    return fail(Code::InvalidArgument, "the name \"{}...\" has more than {} bytes", name.substr(0, 60), kMaxPath);
   auto info = TRY(sys::stat_fd(node.get()));
   if (S_ISSOCK(info.st_mode)) return {};  // tar has no such thing
   Entry entry = entry_of(info, name);
@@ -182,7 +185,9 @@ Result<void> TreePacker::add_other(const sys::Fd& node, Entry entry, const struc
   return writer_.add(std::move(entry));
 }
 
-bool names_the_content(const std::string& path) { return path == "/" || path == "." || path.ends_with("/."); }
+bool names_the_content(const std::string& path) {
+  return path == "/" || path == "." || path.ends_with("/.");
+}
 
 /// The object that `path` names, and the name it has of itself.
 Result<std::pair<sys::Fd, std::string>> open_top(int root, const std::string& path, const PackOptions& options) {
@@ -195,7 +200,8 @@ Result<std::pair<sys::Fd, std::string>> open_top(int root, const std::string& pa
 
 }  // namespace
 
-Result<void> pack_tree(int root, const std::string& path, ByteSink& out, const PackOptions& options, const Cancel& cancel) {
+Result<void> pack_tree(int root, const std::string& path, ByteSink& out, const PackOptions& options,
+                       const Cancel& cancel) {
   TreePacker packer(out, options, cancel);
   std::string clean = TRY(clean_name(path));
   if (path.empty()) {

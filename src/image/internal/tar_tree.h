@@ -7,6 +7,7 @@
 
 namespace sampan::image::tar {
 
-Result<void> pack_tree(int root, const std::string& path, ByteSink& out, const PackOptions& options, const Cancel& cancel);
+Result<void> pack_tree(int root, const std::string& path, ByteSink& out, const PackOptions& options,
+                       const Cancel& cancel);
 
 }  // namespace sampan::image::tar

@@ -17,8 +17,8 @@ namespace {
 
 // Docker puts these into a layer of their own below the container's; here they are in the container's.
 constexpr std::string_view kMountTargets[] = {
-    "/.dockerenv", "/dev", "/dev/console", "/dev/pts", "/dev/shm", "/etc", "/etc/hostname", "/etc/hosts", "/etc/mtab",
-    "/etc/resolv.conf", "/proc", "/sys",
+    "/.dockerenv",   "/dev",       "/dev/console", "/dev/pts",         "/dev/shm", "/etc",
+    "/etc/hostname", "/etc/hosts", "/etc/mtab",    "/etc/resolv.conf", "/proc",    "/sys",
 };
 
 bool is_mount_target(const std::string& path, const struct stat& info) {
@@ -65,9 +65,9 @@ class Scan {
       names.insert(entry.name);
       std::string child = path.empty() ? entry.name : path + "/" + entry.name;
       Here here{child, entry, lowers_.find(merged, child), hidden};
-      changed |= is_whiteout(entry.info)     ? deleted(here)
+      changed |= is_whiteout(entry.info)       ? deleted(here)
                  : S_ISDIR(entry.info.st_mode) ? TRY(subdirectory(here))
-                                             : TRY(other(here));
+                                               : TRY(other(here));
     }
     if (hidden) changed |= TRY(not_there(path, merged, names));
     return changed;
@@ -97,7 +97,8 @@ class Scan {
       if (is_mount_target("/" + here.path, here.entry.info)) return false;
       return tell(here.path, ChangeKind::Added);
     }
-    if (same_facts(here.entry.info, here.below->info) && capability(here.path) == lowers_.capability(here.below->layer, here.path)) {
+    if (same_facts(here.entry.info, here.below->info) &&
+        capability(here.path) == lowers_.capability(here.below->layer, here.path)) {
       return false;  // opened for writing, but nothing was written
     }
     if (S_ISDIR(here.below->info.st_mode)) TRY(not_there(here.path, here.below->merged, {}));
@@ -138,8 +139,10 @@ Result<uint64_t> scan_usage(const std::string& directory) {
     std::string path = std::move(pending.back());
     pending.pop_back();
     for (const auto& entry : TRY(list_layer_dir(root.get(), path)).entries) {
-      if (S_ISDIR(entry.info.st_mode)) pending.push_back(path.empty() ? entry.name : path + "/" + entry.name);
-      else if (entry.info.st_nlink < 2 || linked.insert(entry.info.st_ino).second) bytes += static_cast<uint64_t>(entry.info.st_size);
+      if (S_ISDIR(entry.info.st_mode))
+        pending.push_back(path.empty() ? entry.name : path + "/" + entry.name);
+      else if (entry.info.st_nlink < 2 || linked.insert(entry.info.st_ino).second)
+        bytes += static_cast<uint64_t>(entry.info.st_size);
     }
   }
   return bytes;

@@ -12,9 +12,13 @@
 
 namespace sampan::snapshot {
 
-bool is_whiteout(const struct stat& info) { return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0); }
+bool is_whiteout(const struct stat& info) {
+  return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
+}
 
-bool is_opaque(int dir) { return sys::read_xattr(dir, "trusted.overlay.opaque").value_or("") == "y"; }
+bool is_opaque(int dir) {
+  return sys::read_xattr(dir, "trusted.overlay.opaque").value_or("") == "y";
+}
 
 Result<Listing> list_layer_dir(int root, const std::string& path) {
   Listing out;
@@ -33,7 +37,8 @@ Result<Listing> list_layer_dir(int root, const std::string& path) {
   while (dirent* entry = ::readdir(stream)) {
     std::string_view name = entry->d_name;
     Listed listed{entry->d_name, {}};
-    if (name != "." && name != ".." && ::fstatat(::dirfd(stream), entry->d_name, &listed.info, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (name != "." && name != ".." &&
+        ::fstatat(::dirfd(stream), entry->d_name, &listed.info, AT_SYMLINK_NOFOLLOW) == 0) {
       out.entries.push_back(std::move(listed));
     }
     errno = 0;

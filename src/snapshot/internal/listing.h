@@ -12,7 +12,7 @@ namespace sampan::snapshot {
 
 struct Listed {
   std::string name;
-  struct stat info {};
+  struct stat info{};
 };
 
 struct Listing {

@@ -1,6 +1,6 @@
 #pragma once
-// snapshot/lowers: lookups in the union of read-only layers, one directory at a time: which of the layers take part in a
-// directory is known from its parent, so a name costs one stat per layer that has the directory.
+// snapshot/lowers: lookups in the union of read-only layers, one directory at a time: which of the layers take part in
+// a directory is known from its parent, so a name costs one stat per layer that has the directory.
 
 #include <sys/stat.h>
 
@@ -18,7 +18,7 @@ class Lowers {
   /// Indexes of the layers whose directories are merged, nearest first.
   using Merged = std::vector<size_t>;
   struct Found {
-    struct stat info {};
+    struct stat info{};
     size_t layer = 0;  // where it comes from
     Merged merged;     // for a directory
   };

@@ -14,31 +14,46 @@ constexpr size_t kMaxCachedStatements = 512;
 // busy_timeout covers the checkpointer and a person with the sqlite3 shell; journal_size_limit gives back the space of
 // a log that one large transaction made long.
 constexpr const char* kPragmas[] = {
-    "PRAGMA busy_timeout=5000",       "PRAGMA journal_mode=WAL",    "PRAGMA synchronous=NORMAL",
-    "PRAGMA foreign_keys=ON",         "PRAGMA temp_store=MEMORY",   "PRAGMA cache_size=-8000",
+    "PRAGMA busy_timeout=5000",           "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",          "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",           "PRAGMA cache_size=-8000",
     "PRAGMA journal_size_limit=33554432", "PRAGMA trusted_schema=OFF",
 };
 
 Code code_of_sqlite(int rc, int system_errno) {
   switch (rc & 0xff) {
-    case SQLITE_FULL: case SQLITE_NOMEM: case SQLITE_TOOBIG: return Code::ResourceExhausted;
-    case SQLITE_CORRUPT: case SQLITE_NOTADB: return Code::DataLoss;
-    case SQLITE_BUSY: case SQLITE_LOCKED: return Code::Unavailable;
-    case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_AUTH: return Code::PermissionDenied;
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
+    case SQLITE_TOOBIG:
+      return Code::ResourceExhausted;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Code::DataLoss;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Code::Unavailable;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return Code::PermissionDenied;
     case SQLITE_CONSTRAINT:
       return rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_ROWID
                  ? Code::AlreadyExists
                  : Code::Conflict;
-    case SQLITE_IOERR: case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
       return system_errno != 0 ? code_of_errno(system_errno) : Code::Unknown;
-    default: return Code::Internal;
+    default:
+      return Code::Internal;
   }
 }
 
 Value read_column(sqlite3_stmt* statement, int column) {
   switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_NULL: return nullptr;
-    case SQLITE_INTEGER: return static_cast<int64_t>(sqlite3_column_int64(statement, column));
+    case SQLITE_NULL:
+      return nullptr;
+    case SQLITE_INTEGER:
+      return static_cast<int64_t>(sqlite3_column_int64(statement, column));
     default: {
       const auto* text = static_cast<const char*>(static_cast<const void*>(sqlite3_column_text(statement, column)));
       int bytes = sqlite3_column_bytes(statement, column);
@@ -82,7 +97,8 @@ Result<sqlite3_stmt*> Connection::prepare(std::string_view sql) {
   if (auto found = statements_.find(sql); found != statements_.end()) return found->second;
   sqlite3_stmt* statement = nullptr;
   const char* tail = nullptr;
-  int rc = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, &tail);
+  int rc = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement,
+                              &tail);
   if (rc != SQLITE_OK) return error(rc, sql);
   if (!statement) return fail(Code::Internal, "empty SQL statement");
   std::string_view rest(tail, static_cast<size_t>(sql.data() + sql.size() - tail));
@@ -141,7 +157,9 @@ Result<std::vector<Row>> Connection::query(std::string_view sql, const std::vect
   return rows;
 }
 
-bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+bool Connection::in_transaction() const {
+  return sqlite3_get_autocommit(handle_) == 0;
+}
 
 void Connection::on_commit(std::function<void(int)> callback) {
   commit_callback_ = std::move(callback);

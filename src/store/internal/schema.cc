@@ -42,8 +42,8 @@ Result<void> migrate(Connection& connection) {
   }
   if (version > static_cast<int64_t>(kMigrations.size())) {
     return fail(Code::InvalidArgument,
-                "the database has schema version {}, this program knows versions up to {}: run the newer program", version,
-                kMigrations.size());
+                "the database has schema version {}, this program knows versions up to {}: run the newer program",
+                version, kMigrations.size());
   }
   if (version == static_cast<int64_t>(kMigrations.size())) return {};
   TRY(connection.query("BEGIN IMMEDIATE"));
