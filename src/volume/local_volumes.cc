@@ -22,6 +22,9 @@ struct StoredVolume {
   bool anonymous = false;
 };
 BOOST_DESCRIBE_STRUCT(StoredVolume, (), (name, driver, created, labels, options, anonymous));
+inline codec::JsonStyle json_style(const StoredVolume*) {
+  return {codec::Naming::Snake, codec::Emit::All};
+}
 
 namespace {
 
@@ -84,6 +87,7 @@ class LocalVolumes final : public Volumes {
 
 Result<VolumeRecord> LocalVolumes::parse(const std::string& json) {
   auto stored = TRY(codec::from_json<StoredVolume>(json));
+  if (!is_safe_component(stored.name)) return fail(Code::InvalidArgument, "a record without a valid name");
   return VolumeRecord{stored.name,
                       stored.driver,
                       data_dir(stored.name),
@@ -165,8 +169,8 @@ Result<VolumeRecord> LocalVolumes::create(const std::string& wanted, const std::
     return *existing;
   }
   if (record.driver != "local") {
-    return fail(Code::InvalidArgument, "{}: error looking up volume plugin {}: plugin \"{}\" not found", context,
-                driver, driver);
+    return fail(Code::NotFound, "{}: error looking up volume plugin {}: plugin \"{}\" not found", context, driver,
+                driver);
   }
   TRY_CONTEXT(volume_mount(record), context);  // are the options good?
   TRY_CONTEXT(make_dir(record.name), context);

@@ -39,7 +39,7 @@ class Volumes {
   virtual Result<void> recover() = 0;
   /// Idempotent by name and driver; an empty name makes an anonymous one (64 hexadecimal digits), with Docker's label
   /// com.docker.volume.anonymous; an empty driver is "local".
-  /// Errors: InvalidArgument (name, option, unknown driver), Conflict (same name, other driver).
+  /// Errors: InvalidArgument (name, option), NotFound (unknown driver), Conflict (same name, other driver).
   virtual Result<VolumeRecord> create(const std::string& name, const std::string& driver,
                                       const std::map<std::string, std::string>& labels,
                                       const std::map<std::string, std::string>& options) = 0;

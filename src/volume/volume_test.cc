@@ -94,7 +94,9 @@ TEST_F(VolumeTest, bad_names_drivers_and_missing_volumes_have_dockers_words) {
     EXPECT_EQ(made.error().code(), Code::InvalidArgument);
     EXPECT_THAT(made.error().message(), HasSubstr("includes invalid characters for a local volume name")) << name;
   }
-  EXPECT_THAT(volumes_->create("data", "sshfs", {}, {}).error().message(), HasSubstr("plugin \"sshfs\" not found"));
+  auto foreign = volumes_->create("data", "sshfs", {}, {});
+  EXPECT_EQ(foreign.error().code(), Code::NotFound);
+  EXPECT_THAT(foreign.error().message(), HasSubstr("plugin \"sshfs\" not found"));
   EXPECT_EQ(volumes_->get("data").error().message(), "get data: no such volume");
   EXPECT_EQ(volumes_->remove("../x").error().code(), Code::NotFound);
   EXPECT_THAT(names(), ElementsAre());
