@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -429,6 +430,48 @@ TEST_F(RealContainer, a_label_that_cannot_be_had_is_an_error) {
   EXPECT_THAT(run().error, HasSubstr("unable to apply apparmor profile \"docker-default\""));
 }
 
+/// Fewer descriptors than needed, one more each time: create() fails at every place that opens one, and the census of
+/// TearDown holds for all of them.
+TEST_F(RealContainer, a_create_that_fails_anywhere_leaves_nothing) {
+  shell("true");
+  options_.stdio = {};
+  auto before = *sys::get_resource_limit(RLIMIT_NOFILE);
+  int failures = 0;
+  for (uint64_t allowed = 4; allowed < 200; ++allowed) {
+    ASSERT_TRUE(sys::set_resource_limit(RLIMIT_NOFILE, {allowed, before.hard}));
+    auto container = create(spec_, options_);
+    ASSERT_TRUE(sys::set_resource_limit(RLIMIT_NOFILE, before));
+    if (container) {
+      ASSERT_TRUE((*container)->start());
+      EXPECT_EQ(sys::reap((*container)->init().pid)->shell_code(), 0);
+      EXPECT_TRUE((*container)->destroy());
+      break;
+    }
+    ++failures;
+    ASSERT_EQ(container.error().errno_value(), EMFILE) << container.error().message();
+    ASSERT_LT(::waitpid(-1, nullptr, WNOHANG), 0) << "a child is left after: " << container.error().message();
+    ASSERT_FALSE(sys::path_exists("/sys/fs/cgroup/unified" + options_.cgroup_path)) << container.error().message();
+  }
+  EXPECT_GT(failures, 10);
+}
+
+TEST_F(RealContainer, works_without_pivot_root) {
+  options_.no_pivot = true;
+  EXPECT_EQ(output_of("ls /bin/busybox; hostname"), "/bin/busybox\nbox\n");
+}
+
+TEST_F(RealContainer, a_spec_without_a_mount_namespace_is_refused) {
+  std::erase_if(spec_.linux_->namespaces, [](const oci::Namespace& ns) { return ns.type == "mount"; });
+  shell("true");
+  EXPECT_THAT(run().error, HasSubstr("needs a mount namespace"));
+}
+
+TEST_F(RealContainer, clocks_can_be_shifted) {
+  spec_.linux_->namespaces.push_back({"time", ""});
+  spec_.linux_->time_offsets["boottime"] = {1'000'000'000, 0};
+  EXPECT_GT(*parse_int(output_of("cat /proc/uptime").substr(0, 10)), 999'999'999);
+}
+
 /// A container that sleeps, to exec into.
 class RunningBox : public RealContainer {
  protected:
@@ -507,6 +550,51 @@ TEST_F(RunningBox, exec_has_a_terminal_of_its_own) {
   ssize_t n = ::read(process->console.get(), buffer, sizeof buffer);
   EXPECT_EQ(std::string_view(buffer, static_cast<size_t>(std::max<ssize_t>(n, 0))), "/dev/pts/0\r\n");
   EXPECT_EQ(sys::reap(process->pid)->shell_code(), 0);
+}
+
+TEST_F(RunningBox, another_container_can_share_its_namespaces) {
+  pid_t pid = container_->init().pid;
+  spec_.hostname.clear();
+  for (auto& ns : spec_.linux_->namespaces)
+    if (ns.type != "mount" && ns.type != "cgroup")
+      ns.path = fmt::format("/proc/{}/ns/{}", pid, ns.type == "network" ? "net" : ns.type);
+  options_.cgroup_path += "-second";
+  options_.id = "second";
+  EXPECT_THAT(output_of("hostname; grep -c sleep /proc/1/cmdline; [ $$ -gt 1 ] && echo not-first"), "box\n1\nnot-first\n");
+  options_.cgroup_path.resize(options_.cgroup_path.size() - 7);
+}
+
+/// In a user namespace.
+class MappedBox : public RunningBox {
+ protected:
+  void SetUp() override {
+    RealContainer::SetUp();
+    if (IsSkipped()) return;
+    ASSERT_EQ(::chmod(top_.c_str(), 0755), 0);
+    spec_.linux_->namespaces.push_back({"user", ""});
+    spec_.linux_->uid_mappings = spec_.linux_->gid_mappings = {{0, 100000, 65536}};
+    command({"sleep", "1000"});
+    auto made = create(spec_, options_);
+    ASSERT_TRUE(made) << made.error().message();
+    container_ = std::move(*made);
+    ASSERT_TRUE(container_->start());
+    exec_.process = *spec_.process;
+  }
+};
+
+TEST_F(MappedBox, exec_is_mapped_too) {
+  auto seen = exec_shell("id -u; cat /proc/self/uid_map; [ $(readlink /proc/1/ns/user) = $(readlink /proc/self/ns/user) ] && echo same");
+  EXPECT_EQ(seen.error, "");
+  EXPECT_THAT(seen.output, testing::MatchesRegex("0\n +0 +100000 +65536\nsame\n"));
+}
+
+TEST_F(MappedBox, another_container_can_join_its_user_namespace) {
+  for (auto& ns : spec_.linux_->namespaces)
+    if (ns.type == "user") ns.path = fmt::format("/proc/{}/ns/user", container_->init().pid);
+  options_.cgroup_path += "-second";
+  auto seen = output_of("id -u; cat /proc/self/uid_map; hostname; echo $$");
+  EXPECT_THAT(seen, testing::MatchesRegex("0\n +0 +100000 +65536\nbox\n1\n"));
+  options_.cgroup_path.resize(options_.cgroup_path.size() - 7);
 }
 
 TEST_F(RunningBox, exec_after_the_end_is_a_conflict) {

@@ -46,9 +46,7 @@ Result<void> join_namespaces(Child& child) {
     if (child.join->namespaces != 0) TRY(sys::set_namespaces(child.join->init->get(), child.join->namespaces));
     return {};
   }
-  // The user namespace first: the others belong to it, or are made with its rights.
-  for (const auto& join : child.container->joins)
-    if (join.type == sys::ns::kUser) TRY_CONTEXT(sys::set_namespaces(join.fd.get(), join.type), "user");
+  // A user namespace was joined before this process was born: see step_through_user_namespace().
   for (const auto& join : child.container->joins)
     if (join.type != sys::ns::kUser) TRY(sys::set_namespaces(join.fd.get(), join.type));
   if (child.container->late_namespaces & sys::ns::kTime) TRY_CONTEXT(make_time_namespace(child), "time");

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "runtime/internal/bpf_program.h"
 #include "runtime/internal/seccomp.h"
 #include "runtime/runtime.h"
 #include "sys/credentials.h"
@@ -117,26 +118,22 @@ Result<SeccompProgram> export_program(void* filter) {
   return program;
 }
 
-// Classic BPF as one number an instruction: opcode, jump if true, jump if false, operand.
-constexpr uint64_t op(uint16_t code, uint8_t jt, uint8_t jf, uint32_t k) {
-  return uint64_t{code} | uint64_t{jt} << 16 | uint64_t{jf} << 24 | uint64_t{k} << 32;
-}
-constexpr uint16_t kLoad = 0x20, kJumpEqual = 0x15, kJumpGreater = 0x25, kJumpAtLeast = 0x35, kReturn = 0x06;
+using namespace bpf_code;
 constexpr uint32_t kNumberOffset = 0, kArchOffset = 4, kX32Bit = 0x40000000, kReturnEnosys = 0x00050000 | ENOSYS;
 
 }  // namespace
 
 void append_newer_calls_stub(SeccompProgram& program, uint32_t audit_arch, uint32_t newest, uint32_t newest_x32) {
   if (audit_arch == AUDIT_ARCH_X86_64) {
-    program.insert(program.end(), {op(kLoad, 0, 0, kArchOffset), op(kJumpEqual, 0, 5, audit_arch),
-                                   op(kLoad, 0, 0, kNumberOffset), op(kJumpAtLeast, 0, 1, kX32Bit),
-                                   op(kJumpGreater, 1, 2, newest_x32 | kX32Bit), op(kJumpGreater, 0, 1, newest),
-                                   op(kReturn, 0, 0, kReturnEnosys)});
+    program.insert(program.end(), {bpf(kLoad, 0, 0, kArchOffset), bpf(kJumpEqual, 0, 5, audit_arch),
+                                   bpf(kLoad, 0, 0, kNumberOffset), bpf(kJumpAtLeast, 0, 1, kX32Bit),
+                                   bpf(kJumpGreater, 1, 2, newest_x32 | kX32Bit), bpf(kJumpGreater, 0, 1, newest),
+                                   bpf(kReturn, 0, 0, kReturnEnosys)});
     return;
   }
-  program.insert(program.end(), {op(kLoad, 0, 0, kArchOffset), op(kJumpEqual, 0, 3, audit_arch),
-                                 op(kLoad, 0, 0, kNumberOffset), op(kJumpGreater, 0, 1, newest),
-                                 op(kReturn, 0, 0, kReturnEnosys)});
+  program.insert(program.end(), {bpf(kLoad, 0, 0, kArchOffset), bpf(kJumpEqual, 0, 3, audit_arch),
+                                 bpf(kLoad, 0, 0, kNumberOffset), bpf(kJumpGreater, 0, 1, newest),
+                                 bpf(kReturn, 0, 0, kReturnEnosys)});
 }
 
 namespace {
@@ -177,7 +174,7 @@ Result<unsigned> seccomp_flags(const std::vector<std::string>& names) {
 
 }  // namespace internal
 
-Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
+Result<SeccompProgram> internal::compile_plainly(const oci::Seccomp& seccomp) {
   uint32_t default_action = TRY(internal::action(seccomp.default_action, seccomp.default_errno_ret));
   internal::Filter filter(seccomp_init(default_action));
   if (!filter) return fail(Code::ResourceExhausted, "seccomp_init: out of memory");
@@ -194,6 +191,10 @@ Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
   auto rules = TRY(internal::export_program(filter.get()));
   program.insert(program.end(), rules.begin(), rules.end());
   return program;
+}
+
+Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp) {
+  return internal::compact_filter(TRY(internal::compile_plainly(seccomp)));
 }
 
 }  // namespace sampan::runtime
