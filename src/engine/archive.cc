@@ -79,40 +79,40 @@ Result<std::string> read_link_of(int fd) {
 
 }  // namespace
 
-Result<sys::DirFd> Core::open_rootfs(const ContainerRecord& record) {
+Result<Core::Tree> Core::open_rootfs(const std::string& id) {
+  auto locked = TRY(lock_cell(containers_.cell(id)));
+  const ContainerRecord& record = *locked.record;
+  Tree tree;
   if (record.state.pid > 0 && record.state.running()) {
-    auto root = sys::open_dir(fmt::format("/proc/{}/root", record.state.pid));
-    // The number may be somebody else's by now: it counts only while the shim still vouches for it.
-    auto cell = containers_.cell(record.id);
-    auto connection = cell ? cell->connection() : nullptr;
-    if (root && connection && connection->init_pid() == record.state.pid) return root;
+    // Under the lock the record's process is the shim's: its number cannot be somebody else's, and no start waits.
+    tree.root = TRY(sys::open_dir(fmt::format("/proc/{}/root", record.state.pid)));
+    return tree;
   }
   auto mount = TRY(snapshots_->mount(SnapshotKey(record.id)));
-  return snapshot::open_detached(mount);
+  tree.root = TRY(snapshot::open_detached(mount));
+  tree.lock = std::move(locked.lock);
+  return tree;
 }
 
 Result<Core::Tree> Core::open_tree(const ContainerRecord& record, const std::string& path) {
   if (path.empty()) return fail(Code::InvalidArgument, "missing path");
   std::string clean = clean_path(path);
   const auto* point = mount_of(record, clean);
-  Tree tree;
-  tree.read_only = point ? !point->rw : record.host_config.readonly_rootfs;
   bool running = record.state.running() && record.state.pid > 0;
   // The mount point itself belongs to the layers, so that it has its name there; what is below it is the volume's.
   bool in_volume = !running && point && point->type != "tmpfs" && !point->source.empty() &&
                    (clean != point->destination || !trailing_part(path).empty());
-  if (in_volume) {
-    struct stat info;
-    if (::stat(point->source.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-      tree.root = TRY(sys::open_dir(point->source));
-      tree.path = clean.substr(point->destination.size()) + trailing_part(path);
-      if (tree.path.empty()) tree.path = "/";
-      return tree;
-    }
+  struct stat info;
+  Tree tree;
+  if (in_volume && ::stat(point->source.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    tree.root = TRY(sys::open_dir(point->source));
+    tree.path = clean.substr(point->destination.size()) + trailing_part(path);
+  } else {
+    tree = TRY(open_rootfs(record.id));
+    tree.path = (clean == "/" ? "" : clean) + trailing_part(path);
   }
-  tree.root = TRY(open_rootfs(record));
-  tree.path = (clean == "/" ? "" : clean) + trailing_part(path);
   if (tree.path.empty()) tree.path = "/";
+  tree.read_only = point ? !point->rw : record.host_config.readonly_rootfs;
   return tree;
 }
 
@@ -169,14 +169,17 @@ Result<void> Core::copy_to(const std::string& name, const std::string& path, Byt
   image::UnpackOptions options;
   options.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir;
   if (copy_uid_gid && !record->config.user.empty()) {
-    auto rootfs = TRY(open_rootfs(*record));
-    options.chown = find_user(rootfs.get(), record->config.user);
+    // The names are the root filesystem's, also when the files go into a volume.
+    Tree rootfs;
+    if (!tree.lock.owns_lock()) rootfs = TRY(open_rootfs(record->id));
+    options.chown = find_user(rootfs.root.valid() ? rootfs.root.get() : tree.root.get(), record->config.user);
     if (!options.chown) {
       return fail(Code::InvalidArgument, "unable to find user {}: no matching entries in passwd file", record->config.user);
     }
   }
   auto plain = image::make_decompressor(tar);
-  TRY(image::unpack_tar(*plain, target->get(), options, cancel));
+  options.destination = tree.path;
+  TRY(image::unpack_tar(*plain, tree.root.get(), options, cancel));
   tell(container_event(*record, "extract-to-dir", {{"path", path}}));
   return {};
 }
@@ -184,7 +187,7 @@ Result<void> Core::copy_to(const std::string& name, const std::string& path, Byt
 /// The layers alone, as Docker's export has it: what is mounted above them shows as its empty mount point.
 Result<void> Core::export_container(const std::string& name, ByteSink& tar, const Cancel& cancel) {
   auto record = TRY(get_container(name));
-  auto root = TRY(open_rootfs(*record));
+  auto tree = TRY(open_rootfs(record->id));
   image::PackOptions options;
   if (record->state.running()) {
     std::vector<std::string> mounts = {"proc/", "sys/", "dev/"};
@@ -194,7 +197,7 @@ Result<void> Core::export_container(const std::string& name, ByteSink& tar, cons
       return std::ranges::any_of(mounts, [&](const auto& mount) { return path.starts_with(mount); });
     };
   }
-  TRY(image::pack_tar(root.get(), "", tar, options, cancel));
+  TRY(image::pack_tar(tree.root.get(), "", tar, options, cancel));
   tell(container_event(*record, "export"));
   return {};
 }

@@ -107,6 +107,16 @@ std::vector<std::string> ordered_networks(const ContainerRecord& record) {
   return out;
 }
 
+bool only_loopback_resolvers(const std::string& resolv_conf) {
+  for (const auto& line : split(resolv_conf, '\n')) {
+    auto trimmed = trim(line);
+    if (!trimmed.starts_with("nameserver")) continue;
+    auto address = trim(trimmed.substr(10));
+    if (!address.starts_with("127.") && address != "::1") return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<void> Core::join_networks(StartAttempt& attempt) {
@@ -230,6 +240,10 @@ Result<void> Core::write_files(StartAttempt& attempt) {
   auto config = record.host_config;
   if (config.dns.empty() && nameserver.empty()) config.dns = options_.dns;
   std::string host = sys::read_file("/etc/resolv.conf").value_or("");
+  // A resolver on the host's loopback is out of reach from a network of the container's own: ours asks it instead.
+  if (config.dns.empty() && nameserver.empty() && !attempt.endpoints.empty() && only_loopback_resolvers(host)) {
+    nameserver = networks_->resolver_address(attempt.endpoints.front().network_id);
+  }
   if (record.host_config.network_mode == "host" && record.config.hostname.empty()) {
     record.config.hostname = std::string(trim(sys::read_file("/proc/sys/kernel/hostname").value_or("")));
   }

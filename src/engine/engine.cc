@@ -118,6 +118,7 @@ Result<void> Core::save(const ContainerRecord& record, std::vector<Event> events
 }
 
 Result<Core::Locked> Core::lock_cell(CellPtr cell) {
+  if (!cell) return fail(Code::NotFound, "No such container");
   std::unique_lock lock(cell->operation);
   auto record = containers_.record(cell->id);
   if (!record) return fail(Code::NotFound, "No such container: {}", cell->id);

@@ -123,6 +123,8 @@ Result<void> Core::fill_volumes(const ContainerRecord& record, const std::vector
     bool fill = plan.point.type == "volume" && !plan.from_other && !plan.no_copy && plan.subpath.empty() &&
                 is_empty_dir(plan.point.source);
     if (!fill) continue;
+    auto volume = volumes_->get(plan.point.name);
+    if (!volume || !volume::has_own_files(*volume)) continue;
     if (!rootfs.valid()) {
       auto mount = TRY(snapshots_->mount(SnapshotKey(record.id)));
       rootfs = TRY_CONTEXT(snapshot::open_detached(mount), "open the image to fill volumes");
@@ -166,17 +168,34 @@ Result<std::vector<oci::Mount>> Core::resolve_mounts(const ContainerRecord& reco
   }
   std::vector<oci::Mount> out;
   for (auto& plan : plans) {
-    const MountPoint* point = find_point(record, plan.point.destination);
     if (plan.point.type == "volume") {
-      if (!point) return fail(Code::Internal, "the record has no volume for {}", plan.point.destination);
-      plan.point.name = point->name;
-      auto volume = TRY(volumes_->create(point->name, point->driver, plan.labels, plan.driver_options));
-      plan.point.source = volume.mountpoint;
+      out.push_back(TRY(resolve_volume(record, plan)));
+      continue;
     }
-    if (plan.point.type != "tmpfs") plan.point.source = TRY(mount_source(plan));
+    if (plan.point.type == "bind") plan.point.source = TRY(mount_source(plan));
     out.push_back(container::runtime_mount(plan));
   }
   return out;
+}
+
+/// The mount of a volume; one that has gone since the container was created comes back empty.
+Result<oci::Mount> Core::resolve_volume(const ContainerRecord& record, MountPlan& plan) {
+  const MountPoint* point = find_point(record, plan.point.destination);
+  if (!point) return fail(Code::Internal, "the record has no volume for {}", plan.point.destination);
+  plan.point.name = point->name;
+  auto volume = TRY(volumes_->create(point->name, point->driver, plan.labels, plan.driver_options));
+  plan.point.source = volume.mountpoint;
+  if (volume::has_own_files(volume)) {
+    plan.point.source = TRY(mount_source(plan));
+    return container::runtime_mount(plan);
+  }
+  if (!plan.subpath.empty()) {
+    return fail(Code::NotImplemented, "VolumeOptions.Subpath is not implemented for volumes with mount options");
+  }
+  auto mount = TRY(volume::volume_mount(volume));
+  mount.destination = plan.point.destination;
+  if (!plan.point.rw) mount.options.emplace_back("ro");
+  return mount;
 }
 
 }  // namespace sampan::engine

@@ -135,6 +135,7 @@ class Core final : public Engine {
   Result<void> create_volume(ContainerRecord& record, container::MountPlan& plan);
   Result<void> fill_volumes(const ContainerRecord& record, const std::vector<container::MountPlan>& plans);
   Result<std::vector<oci::Mount>> resolve_mounts(const ContainerRecord& record);
+  Result<oci::Mount> resolve_volume(const ContainerRecord& record, container::MountPlan& plan);
   Result<std::string> mount_source(const container::MountPlan& plan);
 
   // --- start.cc, endpoints.cc
@@ -188,9 +189,11 @@ class Core final : public Engine {
     sys::DirFd root;
     std::string path;   // below root
     bool read_only = false;
+    /// Held while the layers are mounted for this alone: the container must not start on them meanwhile.
+    std::unique_lock<std::mutex> lock;
   };
   Result<Tree> open_tree(const ContainerRecord& record, const std::string& path);
-  Result<sys::DirFd> open_rootfs(const ContainerRecord& record);
+  Result<Tree> open_rootfs(const std::string& id);
 
   // --- recover.cc
   Result<void> load_records();
