@@ -135,6 +135,7 @@ Result<void> make_devices(Child& child) {
   auto dev = TRY(open_dev(child.root.get()));
   for (const auto& prepared : child.container->devices) TRY_CONTEXT(make_device(child, dev.get(), prepared), prepared.device.path);
   for (const auto& link : kLinks) TRY(make_link(dev.get(), link.name, link.target, false));
+  if (::access("/proc/kcore", F_OK) == 0) TRY(make_link(dev.get(), "core", "/proc/kcore", false));
   return make_link(dev.get(), "ptmx", "pts/ptmx", true);
 }
 
