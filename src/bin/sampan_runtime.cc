@@ -38,7 +38,9 @@ void write_log(std::string_view level, const std::string& text) {
   (void)sys::write_all(fd, log_line(level, text));
 }
 
-void warn(const std::string& text) { write_log("warning", text); }
+void warn(const std::string& text) {
+  write_log("warning", text);
+}
 
 int report(const Error& error) {
   std::string text = error.message();
@@ -54,8 +56,9 @@ void for_each_command(Use use) {
 }
 
 void print_help() {
-  std::string text = "sampan-runtime - run containers by the Open Container Initiative's specification\n\nUSAGE:\n"
-                     "   sampan-runtime [global options] command [command options] [arguments...]\n\nCOMMANDS:\n";
+  std::string text =
+      "sampan-runtime - run containers by the Open Container Initiative's specification\n\nUSAGE:\n"
+      "   sampan-runtime [global options] command [command options] [arguments...]\n\nCOMMANDS:\n";
   for_each_command([&](const Command& command) { text += fmt::format("   {:<10} {}\n", command.name, command.help); });
   (void)sys::write_all(1, text + "\nGLOBAL OPTIONS:\n" + format_flags(kGlobalFlags));
 }
@@ -76,15 +79,20 @@ Result<int> dispatch(const Args& global, char** argv, char** envp) {
     print_help();
     return 0;
   }
-  if (global.has("systemd-cgroup")) return fail(Code::NotImplemented, "--systemd-cgroup is not supported: use cgroupfs paths");
-  if (global.get("rootless") == "true") return fail(Code::NotImplemented, "--rootless is not supported: this runtime needs root");
+  if (global.has("systemd-cgroup"))
+    return fail(Code::NotImplemented, "--systemd-cgroup is not supported: use cgroupfs paths");
+  if (global.get("rootless") == "true")
+    return fail(Code::NotImplemented, "--rootless is not supported: this runtime needs root");
   const Command* found = nullptr;
-  for_each_command([&](const Command& command) { if (command.name == global.rest()[0]) found = &command; });
+  for_each_command([&](const Command& command) {
+    if (command.name == global.rest()[0]) found = &command;
+  });
   if (!found) return fail(Code::InvalidArgument, "No help topic for '{}'", global.rest()[0]);
   // Whatever goes on to become a container's process must not show it a program that it could overwrite.
   TRY_CONTEXT(sys::seal_own_program(argv, envp), "seal program");
   std::span<const std::string> words(global.rest());
-  Context context{Store(global.get("root", "/run/sampan-runtime")), TRY(Args::parse(found->flags, words.subspan(1))), warn};
+  Context context{Store(global.get("root", "/run/sampan-runtime")), TRY(Args::parse(found->flags, words.subspan(1))),
+                  warn};
   return found->run(context);
 }
 
@@ -100,4 +108,6 @@ int run_program(int argc, char** argv, char** envp) {
 }  // namespace
 }  // namespace sampan::bin
 
-int main(int argc, char** argv, char** envp) { return sampan::bin::run_program(argc, argv, envp); }
+int main(int argc, char** argv, char** envp) {
+  return sampan::bin::run_program(argc, argv, envp);
+}

@@ -35,9 +35,11 @@ struct Place {
 
 std::optional<Place> place_of(const HostCgroups& host, const Controller& controller, const std::string& path) {
   if (controller.v1)
-    if (auto found = host.v1_roots.find(controller.v1); found != host.v1_roots.end()) return Place{found->second + path};
+    if (auto found = host.v1_roots.find(controller.v1); found != host.v1_roots.end())
+      return Place{found->second + path};
   if (!controller.v2 || host.v2_root.empty()) return std::nullopt;
-  bool listed = std::find(host.v2_controllers.begin(), host.v2_controllers.end(), controller.v2) != host.v2_controllers.end();
+  bool listed =
+      std::find(host.v2_controllers.begin(), host.v2_controllers.end(), controller.v2) != host.v2_controllers.end();
   if (*controller.v2 != '\0' && !listed) return std::nullopt;
   return Place{host.v2_root + path, true};
 }
@@ -135,7 +137,9 @@ Result<Cgroup> Cgroup::create(const HostCgroups& host, const std::string& path, 
   return std::move(made).error().context("control group");
 }
 
-Cgroup Cgroup::open(const HostCgroups& host, const std::string& path) { return Cgroup(host, path); }
+Cgroup Cgroup::open(const HostCgroups& host, const std::string& path) {
+  return Cgroup(host, path);
+}
 
 Result<sys::DirFd> Cgroup::v2_dir() const {
   if (host_->v2_root.empty()) return sys::DirFd();
@@ -231,7 +235,7 @@ Result<void> Cgroup::remove(std::chrono::milliseconds patience) const {
   auto dirs = host_->unique_v1_roots();
   if (!host_->v2_root.empty()) dirs.push_back(host_->v2_root);
   auto deadline = std::chrono::steady_clock::now() + patience;
-  useconds_t pause = 200;
+  std::chrono::milliseconds pause{1};
   std::optional<Error> first;
   for (const auto& root : dirs) {
     for (;;) {
@@ -241,8 +245,8 @@ Result<void> Cgroup::remove(std::chrono::milliseconds patience) const {
         if (!first) first = std::move(removed).error();
         break;
       }
-      ::usleep(pause);
-      pause = std::min<useconds_t>(pause * 2, 20'000);
+      internal::await_change(dir_in(root), pause);
+      pause = std::min(pause * 2, std::chrono::milliseconds(20));
     }
   }
   if (first) return std::move(*first);

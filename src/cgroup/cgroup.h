@@ -29,9 +29,9 @@ enum class Version { V1, V2, Hybrid };
 /// What the host offers; read once at start.
 struct HostCgroups {
   Version version = Version::V1;
-  std::string v2_root;                              // mount point of the unified hierarchy, empty when there is none
-  std::map<std::string, std::string> v1_roots;      // controller ("memory", "name=systemd") -> mount point
-  std::vector<std::string> v2_controllers;          // enabled at the root of the unified hierarchy
+  std::string v2_root;                          // mount point of the unified hierarchy, empty when there is none
+  std::map<std::string, std::string> v1_roots;  // controller ("memory", "name=systemd") -> mount point
+  std::vector<std::string> v2_controllers;      // enabled at the root of the unified hierarchy
   bool has(std::string_view controller) const;
   /// Mount points of the version 1 hierarchies, each once (co-mounted controllers share one).
   std::vector<std::string> unique_v1_roots() const;
@@ -55,11 +55,11 @@ struct BlkioEntry {
 /// One sample; nanoseconds and bytes.
 struct Stats {
   uint64_t cpu_total = 0, cpu_user = 0, cpu_system = 0;
-  std::vector<uint64_t> cpu_percpu;                 // v1 only
+  std::vector<uint64_t> cpu_percpu;  // v1 only
   uint64_t throttle_periods = 0, throttled_periods = 0, throttled_time = 0;
   uint64_t memory_usage = 0, memory_max_usage = 0, memory_failcnt = 0, memory_limit = 0;  // limit 0: none
   std::map<std::string, uint64_t> memory_stat;
-  uint64_t pids_current = 0, pids_limit = 0;        // limit 0: none
+  uint64_t pids_current = 0, pids_limit = 0;  // limit 0: none
   std::vector<BlkioEntry> io_service_bytes, io_serviced;
 };
 

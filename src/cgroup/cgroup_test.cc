@@ -1,8 +1,8 @@
 #include "cgroup/cgroup.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,16 +58,35 @@ bool admits(const std::vector<uint64_t>& program, uint32_t type, uint32_t access
     auto offset = static_cast<int16_t>(op >> 16 & 0xffff);
     auto imm = static_cast<uint32_t>(op >> 32);
     switch (code) {
-      case 0x61: reg[dst] = context[offset / 4]; break;
-      case 0xbc: reg[dst] = reg[src]; break;
-      case 0xb4: reg[dst] = imm; break;
-      case 0x54: reg[dst] &= imm; break;
-      case 0x74: reg[dst] >>= imm; break;
-      case 0x56: if (reg[dst] != imm) pc += static_cast<size_t>(offset); break;
-      case 0x5e: if (reg[dst] != reg[src]) pc += static_cast<size_t>(offset); break;
-      case 0x16: if (reg[dst] == imm) pc += static_cast<size_t>(offset); break;
-      case 0x95: return reg[0] != 0;
-      default: ADD_FAILURE() << "unknown instruction " << int{code}; return false;
+      case 0x61:
+        reg[dst] = context[offset / 4];
+        break;
+      case 0xbc:
+        reg[dst] = reg[src];
+        break;
+      case 0xb4:
+        reg[dst] = imm;
+        break;
+      case 0x54:
+        reg[dst] &= imm;
+        break;
+      case 0x74:
+        reg[dst] >>= imm;
+        break;
+      case 0x56:
+        if (reg[dst] != imm) pc += static_cast<size_t>(offset);
+        break;
+      case 0x5e:
+        if (reg[dst] != reg[src]) pc += static_cast<size_t>(offset);
+        break;
+      case 0x16:
+        if (reg[dst] == imm) pc += static_cast<size_t>(offset);
+        break;
+      case 0x95:
+        return reg[0] != 0;
+      default:
+        ADD_FAILURE() << "unknown instruction " << int{code};
+        return false;
     }
   }
   ADD_FAILURE() << "the program runs off its end";
@@ -76,8 +95,11 @@ bool admits(const std::vector<uint64_t>& program, uint32_t type, uint32_t access
 constexpr uint32_t kBlock = 1, kChar = 2, kMknod = 1, kRead = 2, kWrite = 4;
 
 TEST(DeviceProgram, the_last_matching_rule_decides) {
-  auto program = internal::compile_device_program({{false, "a", {}, {}, "rwm"}, {true, "c", 1, 3, "rwm"}, {true, "c", {}, {}, "m"},
-                                                   {true, "c", 136, {}, "rw"}, {false, "c", 136, 7, "rwm"}});
+  auto program = internal::compile_device_program({{false, "a", {}, {}, "rwm"},
+                                                   {true, "c", 1, 3, "rwm"},
+                                                   {true, "c", {}, {}, "m"},
+                                                   {true, "c", 136, {}, "rw"},
+                                                   {false, "c", 136, 7, "rwm"}});
   EXPECT_TRUE(admits(program, kChar, kRead | kWrite, 1, 3));
   EXPECT_TRUE(admits(program, kChar, kMknod, 8, 0));
   EXPECT_FALSE(admits(program, kChar, kRead, 8, 0));
@@ -227,7 +249,8 @@ TEST_F(RealCgroup, a_device_program_loads_and_an_update_replaces_it) {
   if (pid == 0) {
     for (const auto& file : *files)
       if (!sys::write_all(file.get(), "0")) ::_exit(9);
-    bool zero = sys::open_file("/dev/zero", O_RDONLY).has_value(), full = sys::open_file("/dev/full", O_RDONLY).has_value();
+    bool zero = sys::open_file("/dev/zero", O_RDONLY).has_value(),
+         full = sys::open_file("/dev/full", O_RDONLY).has_value();
     ::_exit((zero ? 1 : 0) + (full ? 2 : 0));
   }
   int status;

@@ -23,9 +23,10 @@ std::optional<MountLine> parse_mount_line(const std::string& line) {
 }
 
 bool is_superblock_option(const std::string& option) {
-  static constexpr std::string_view kKnown[] = {"rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode",
-                                                "favordynmods", "nsdelegate"};
-  return std::find(std::begin(kKnown), std::end(kKnown), option) != std::end(kKnown) || option.starts_with("release_agent");
+  static constexpr std::string_view kKnown[] = {
+      "rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods", "nsdelegate"};
+  return std::find(std::begin(kKnown), std::end(kKnown), option) != std::end(kKnown) ||
+         option.starts_with("release_agent");
 }
 
 }  // namespace
@@ -53,7 +54,8 @@ Result<HostCgroups> detect_host() {
     for (auto& option : split(mount->options, ','))
       if (!is_superblock_option(option)) host.v1_roots.emplace(option, mount->point);
   }
-  if (!host.v2_root.empty()) host.v2_controllers = internal::words(internal::read_text(host.v2_root, "cgroup.controllers"));
+  if (!host.v2_root.empty())
+    host.v2_controllers = internal::words(internal::read_text(host.v2_root, "cgroup.controllers"));
   if (host.v2_root.empty() && host.v1_roots.empty()) return fail(Code::NotFound, "no control groups are mounted");
   host.version = host.v1_roots.empty() ? Version::V2 : host.v2_root.empty() ? Version::V1 : Version::Hybrid;
   return host;

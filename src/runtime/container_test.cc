@@ -25,8 +25,10 @@ using testing::HasSubstr;
 using testing::Not;
 
 const std::vector<std::string> kDockerCapabilities = {
-    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
-    "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE"};
+    "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FSETID",           "CAP_FOWNER",
+    "CAP_MKNOD",   "CAP_NET_RAW",      "CAP_SETGID",           "CAP_SETUID",
+    "CAP_SETFCAP", "CAP_SETPCAP",      "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT",
+    "CAP_KILL",    "CAP_AUDIT_WRITE"};
 
 struct Outcome {
   int code = -1;
@@ -41,11 +43,15 @@ class RealContainer : public testing::Test {
     ASSERT_NE(::mkdtemp(name), nullptr);
     top_ = name;
     root_ = top_ + "/root";
-    for (const char* dir : {"/bin", "/etc", "/proc", "/sys", "/dev", "/tmp"}) ASSERT_TRUE(sys::make_dirs(root_ + dir, 0755));
-    ASSERT_EQ(::system(("cp /bin/busybox " + root_ + "/bin/busybox").c_str()), 0);
-    for (const char* tool : {"sh", "cat", "ls", "id", "true", "mount", "stat", "mkdir", "touch", "sleep", "tty", "hostname", "readlink", "grep"})
+    for (const char* dir : {"/bin", "/etc", "/proc", "/sys", "/dev", "/tmp"})
+      ASSERT_TRUE(sys::make_dirs(root_ + dir, 0755));
+    ASSERT_TRUE(
+        sys::replace_file(root_ + "/bin/busybox", sys::read_file("/bin/busybox").value_or(""), 0755, sys::Durable::No));
+    for (const char* tool : {"sh", "cat", "ls", "id", "true", "mount", "stat", "mkdir", "touch", "sleep", "tty",
+                             "hostname", "readlink", "grep"})
       ASSERT_EQ(::symlink("busybox", (root_ + "/bin/" + tool).c_str()), 0);
-    ASSERT_TRUE(sys::replace_file(root_ + "/etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n", 0644));
+    ASSERT_TRUE(sys::replace_file(root_ + "/etc/passwd",
+                                  "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n", 0644));
     ASSERT_TRUE(sys::replace_file(root_ + "/etc/group", "root:x:0:\nextra:x:2000:app\n", 0644));
     host_ = cgroup::detect_host().value_or(cgroup::HostCgroups());
     mounts_before_ = mounts();
@@ -81,15 +87,20 @@ class RealContainer : public testing::Test {
     caps.bounding = caps.effective = caps.permitted = kDockerCapabilities;
     spec.root.emplace();
     spec.hostname = "box";
-    spec.mounts = {
-        {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
-        {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}, {}, {}},
-        {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}, {}, {}},
-        {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}, {}, {}},
-        {"/sys/fs/cgroup", "cgroup", "cgroup", {"ro", "nosuid", "noexec", "nodev"}, {}, {}},
-        {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}, {}, {}}};
+    spec.mounts = {{"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
+                   {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}, {}, {}},
+                   {"/dev/pts",
+                    "devpts",
+                    "devpts",
+                    {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"},
+                    {},
+                    {}},
+                   {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}, {}, {}},
+                   {"/sys/fs/cgroup", "cgroup", "cgroup", {"ro", "nosuid", "noexec", "nodev"}, {}, {}},
+                   {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}, {}, {}}};
     auto& linux_part = spec.linux_.emplace();
-    for (const char* type : {"mount", "pid", "network", "ipc", "uts", "cgroup"}) linux_part.namespaces.push_back({type, ""});
+    for (const char* type : {"mount", "pid", "network", "ipc", "uts", "cgroup"})
+      linux_part.namespaces.push_back({type, ""});
     linux_part.masked_paths = {"/proc/interrupts", "/proc/keys", "/sys/firmware", "/proc/missing"};
     linux_part.readonly_paths = {"/proc/sys", "/proc/sysrq-trigger"};
     return spec;
@@ -181,7 +192,8 @@ TEST_F(RealContainer, asked_for_descriptors_come_at_three) {
 
 TEST_F(RealContainer, a_read_only_root_takes_no_file) {
   spec_.root->readonly = true;
-  EXPECT_THAT(output_of("touch /x; touch /dev/y && echo dev"), testing::AllOf(HasSubstr("Read-only file system"), HasSubstr("dev\n")));
+  EXPECT_THAT(output_of("touch /x; touch /dev/y && echo dev"),
+              testing::AllOf(HasSubstr("Read-only file system"), HasSubstr("dev\n")));
 }
 
 TEST_F(RealContainer, masked_and_read_only_paths_are) {
@@ -303,15 +315,21 @@ TEST_F(RealContainer, a_tmpfs_can_begin_with_what_was_there) {
   ASSERT_TRUE(sys::replace_file(root_ + "/data/deep/f", "kept", 0640));
   ASSERT_EQ(::symlink("deep/f", (root_ + "/data/l").c_str()), 0);
   spec_.mounts.push_back({"/data", "tmpfs", "tmpfs", {"nosuid", "tmpcopyup"}, {}, {}});
-  EXPECT_EQ(output_of("cat /data/l; stat -c ' %a' /data/deep /data/deep/f; echo changed > /data/deep/f"), "kept 750\n 640\n");
+  EXPECT_EQ(output_of("cat /data/l; stat -c ' %a' /data/deep /data/deep/f; echo changed > /data/deep/f"),
+            "kept 750\n 640\n");
   EXPECT_EQ(*sys::read_file(root_ + "/data/deep/f"), "kept");
 }
 
 TEST_F(RealContainer, an_overlay_is_its_root) {
   for (const char* dir : {"/upper", "/work", "/top"}) ASSERT_TRUE(sys::make_dirs(top_ + dir, 0755));
   ASSERT_TRUE(sys::replace_file(top_ + "/top/only-here", "top"));
-  options_.rootfs = {"/", "overlay", "overlay",
-                     {"lowerdir+=" + top_ + "/top", "lowerdir+=" + root_, "upperdir=" + top_ + "/upper", "workdir=" + top_ + "/work"}, {}, {}};
+  options_.rootfs = {
+      "/",
+      "overlay",
+      "overlay",
+      {"lowerdir+=" + top_ + "/top", "lowerdir+=" + root_, "upperdir=" + top_ + "/upper", "workdir=" + top_ + "/work"},
+      {},
+      {}};
   EXPECT_EQ(output_of("cat /only-here; echo > /written"), "top");
   EXPECT_TRUE(sys::path_exists(top_ + "/upper/written"));
   EXPECT_FALSE(sys::path_exists(root_ + "/written"));
@@ -328,7 +346,8 @@ TEST_F(RealContainer, a_terminal_is_its_console) {
   ASSERT_TRUE((*container)->start());
   std::string seen;
   char buffer[4096];
-  for (ssize_t n; (n = ::read(init.console.get(), buffer, sizeof buffer)) > 0;) seen.append(buffer, static_cast<size_t>(n));
+  for (ssize_t n; (n = ::read(init.console.get(), buffer, sizeof buffer)) > 0;)
+    seen.append(buffer, static_cast<size_t>(n));
   EXPECT_THAT(seen, testing::AllOf(HasSubstr("/dev/pts/0\r\n33 99\r\n"), HasSubstr("136,")));
   EXPECT_EQ(sys::reap(init.pid)->shell_code(), 0);
   EXPECT_TRUE((*container)->destroy());
@@ -377,7 +396,10 @@ TEST_F(RealContainer, a_seccomp_section_filters) {
 TEST_F(RealContainer, hooks_run_in_order_with_the_state) {
   ASSERT_TRUE(sys::make_dirs(root_ + "/hook", 0755));
   auto hook = [&](const char* name) {
-    return oci::Hook{"/bin/sh", {"sh", "-c", fmt::format("echo {} $(grep -o '\"status\":\"[a-z]*\"') >> {}/log", name, top_)}, {"PATH=/usr/bin:/bin"}, {}};
+    return oci::Hook{"/bin/sh",
+                     {"sh", "-c", fmt::format("echo {} $(grep -o '\"status\":\"[a-z]*\"') >> {}/log", name, top_)},
+                     {"PATH=/usr/bin:/bin"},
+                     {}};
   };
   auto& hooks = spec_.hooks.emplace();
   hooks.prestart = {hook("prestart")};
@@ -386,7 +408,8 @@ TEST_F(RealContainer, hooks_run_in_order_with_the_state) {
   hooks.start_container = {{"/bin/sh", {"sh", "-c", "echo started > /hook/log"}, {}, {}}};
   EXPECT_EQ(output_of("cat /hook/log"), "started\n");
   EXPECT_EQ(*sys::read_file(top_ + "/log"),
-            "prestart \"status\":\"creating\"\ncreateRuntime \"status\":\"creating\"\ncreateContainer \"status\":\"creating\"\n");
+            "prestart \"status\":\"creating\"\ncreateRuntime \"status\":\"creating\"\ncreateContainer "
+            "\"status\":\"creating\"\n");
 }
 
 TEST_F(RealContainer, a_hook_that_fails_or_hangs_fails_the_create) {
@@ -517,7 +540,9 @@ class RunningBox : public RealContainer {
 };
 
 TEST_F(RunningBox, exec_joins_everything_that_init_has) {
-  auto seen = exec_shell("hostname; for n in mnt net pid ipc uts cgroup; do [ $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) ] && echo $n; done; exit 5");
+  auto seen = exec_shell(
+      "hostname; for n in mnt net pid ipc uts cgroup; do [ $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) ] "
+      "&& echo $n; done; exit 5");
   EXPECT_EQ(seen.output, "box\nmnt\nnet\npid\nipc\nuts\ncgroup\n");
   EXPECT_EQ(seen.code, 5);
   EXPECT_EQ(exec_shell("[ \"$(cat /proc/1/cgroup)\" = \"$(cat /proc/self/cgroup)\" ] && echo same").output, "same\n");
@@ -525,9 +550,11 @@ TEST_F(RunningBox, exec_joins_everything_that_init_has) {
 
 TEST_F(RunningBox, exec_is_confined_like_init) {
   EXPECT_THAT(exec_shell("cat /proc/self/status; ls /proc/$$/fd; true").output,
-              testing::AllOf(HasSubstr("CapEff:\t00000000a80425fb"), HasSubstr("CapInh:\t0000000000000000"), testing::EndsWith("\n0\n1\n2\n")));
+              testing::AllOf(HasSubstr("CapEff:\t00000000a80425fb"), HasSubstr("CapInh:\t0000000000000000"),
+                             testing::EndsWith("\n0\n1\n2\n")));
   exec_.user = "app";
-  EXPECT_EQ(exec_shell("id -u; id -G; grep CapEff /proc/self/status").output, "1000\n1001 2000\nCapEff:\t0000000000000000\n");
+  EXPECT_EQ(exec_shell("id -u; id -G; grep CapEff /proc/self/status").output,
+            "1000\n1001 2000\nCapEff:\t0000000000000000\n");
 }
 
 TEST_F(RunningBox, exec_refuses_with_the_same_words) {
@@ -560,7 +587,8 @@ TEST_F(RunningBox, another_container_can_share_its_namespaces) {
       ns.path = fmt::format("/proc/{}/ns/{}", pid, ns.type == "network" ? "net" : ns.type);
   options_.cgroup_path += "-second";
   options_.id = "second";
-  EXPECT_THAT(output_of("hostname; grep -c sleep /proc/1/cmdline; [ $$ -gt 1 ] && echo not-first"), "box\n1\nnot-first\n");
+  EXPECT_THAT(output_of("hostname; grep -c sleep /proc/1/cmdline; [ $$ -gt 1 ] && echo not-first"),
+              "box\n1\nnot-first\n");
   options_.cgroup_path.resize(options_.cgroup_path.size() - 7);
 }
 
@@ -583,7 +611,8 @@ class MappedBox : public RunningBox {
 };
 
 TEST_F(MappedBox, exec_is_mapped_too) {
-  auto seen = exec_shell("id -u; cat /proc/self/uid_map; [ $(readlink /proc/1/ns/user) = $(readlink /proc/self/ns/user) ] && echo same");
+  auto seen = exec_shell(
+      "id -u; cat /proc/self/uid_map; [ $(readlink /proc/1/ns/user) = $(readlink /proc/self/ns/user) ] && echo same");
   EXPECT_EQ(seen.error, "");
   EXPECT_THAT(seen.output, testing::MatchesRegex("0\n +0 +100000 +65536\nsame\n"));
 }

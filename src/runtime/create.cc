@@ -23,7 +23,10 @@ class RunningContainer final : public Container {
  public:
   RunningContainer(std::unique_ptr<cgroup::HostCgroups> own_host, cgroup::Cgroup cgroups, Process init, Channel channel,
                    StateDocument state)
-      : own_host_(std::move(own_host)), cgroups_(std::move(cgroups)), init_(std::move(init)), channel_(std::move(channel)),
+      : own_host_(std::move(own_host)),
+        cgroups_(std::move(cgroups)),
+        init_(std::move(init)),
+        channel_(std::move(channel)),
         state_(std::move(state)) {}
 
   Process& init() override { return init_; }
@@ -123,8 +126,9 @@ Result<void> await_ready(Conversation& talk) {
       case Message::Ready:
         return {};
       case Message::NeedMaps:
-        TRY_CONTEXT(internal::write_mappings(talk.init.pid, talk.spec.linux_->uid_mappings, talk.spec.linux_->gid_mappings),
-                    "map user ids");
+        TRY_CONTEXT(
+            internal::write_mappings(talk.init.pid, talk.spec.linux_->uid_mappings, talk.spec.linux_->gid_mappings),
+            "map user ids");
         TRY(talk.channel.send(Message::Go));
         break;
       case Message::NeedHooks:
@@ -211,8 +215,8 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   TRY(await_ready(talk));
   undo.keep();
   state.status = "created";
-  return std::unique_ptr<Container>(std::make_unique<RunningContainer>(std::move(own_host), std::move(cgroups), std::move(init),
-                                                                       std::move(channel), std::move(state)));
+  return std::unique_ptr<Container>(std::make_unique<RunningContainer>(
+      std::move(own_host), std::move(cgroups), std::move(init), std::move(channel), std::move(state)));
 }
 
 }  // namespace sampan::runtime

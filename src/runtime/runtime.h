@@ -56,28 +56,28 @@ struct Stdio {
 };
 
 struct CreateOptions {
-  std::string id;                       // only for messages and the state
-  oci::Mount rootfs;                    // overlay (lowerdir+=, upperdir=, workdir= options) or bind of a directory
-  std::string user;                     // Docker's "user[:group]", looked up in the root filesystem; empty: spec.process.user
-  std::vector<std::string> group_add;   // names or numbers, looked up like `user`
+  std::string id;     // only for messages and the state
+  oci::Mount rootfs;  // overlay (lowerdir+=, upperdir=, workdir= options) or bind of a directory
+  std::string user;   // Docker's "user[:group]", looked up in the root filesystem; empty: spec.process.user
+  std::vector<std::string> group_add;     // names or numbers, looked up like `user`
   std::optional<SeccompProgram> seccomp;  // compiled; otherwise spec.linux.seccomp is compiled
-  std::string cgroup_path;              // below each hierarchy, e.g. "/sampan/<id>"; wins over spec.linux.cgroupsPath
+  std::string cgroup_path;                // below each hierarchy, e.g. "/sampan/<id>"; wins over spec.linux.cgroupsPath
   Stdio stdio;
-  std::vector<int> preserve_fds;        // become 3, 4, ... in the container
-  bool make_workdir = true;             // create process.cwd in the root filesystem when it is missing
-  std::string init_path;                // host path of a static init bound at /sbin/docker-init and run as PID 1; "": none
+  std::vector<int> preserve_fds;  // become 3, 4, ... in the container
+  bool make_workdir = true;       // create process.cwd in the root filesystem when it is missing
+  std::string init_path;          // host path of a static init bound at /sbin/docker-init and run as PID 1; "": none
   bool new_keyring = true;
   bool no_pivot = false;
-  int start_listener = -1;              // a listening packet socket: init takes its start from there instead (start_over)
-  std::string bundle;                   // only for the state that hooks read
+  int start_listener = -1;  // a listening packet socket: init takes its start from there instead (start_over)
+  std::string bundle;       // only for the state that hooks read
   const cgroup::HostCgroups* host_cgroups = nullptr;  // detected once by the caller; nullptr: create() looks itself
 };
 
 struct Process {
   pid_t pid = 0;
   sys::PidFd pidfd;
-  sys::Fd console;                      // master side when the process has a terminal
-  std::vector<std::string> warnings;    // what this host could not give (a limit that cannot be raised, ...)
+  sys::Fd console;                    // master side when the process has a terminal
+  std::vector<std::string> warnings;  // what this host could not give (a limit that cannot be raised, ...)
 };
 
 class Container;
@@ -92,16 +92,17 @@ Result<void> start_over(sys::Fd connection, const StateDocument& state);
 
 struct ExecOptions {
   oci::Process process;
-  std::string user;                     // as in CreateOptions
+  std::string user;  // as in CreateOptions
   Stdio stdio;
   std::optional<SeccompProgram> seccomp;
   std::vector<int> preserve_fds;
-  bool detach_cgroup = false;           // stay in the caller's cgroup
+  bool detach_cgroup = false;  // stay in the caller's cgroup
   std::vector<std::string> group_add;
   std::vector<std::string> seccomp_flags;  // as in oci::Seccomp
 };
 
-/// Joins what a running init has. `init` is the pid of init, `cgroups` the container's. Threads: single-threaded caller.
+/// Joins what a running init has. `init` is the pid of init, `cgroups` the container's. Threads: single-threaded
+/// caller.
 Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOptions& options);
 
 class Container {

@@ -13,7 +13,9 @@ namespace {
 
 constexpr uint32_t kMaxAttached = 64;
 
-long bpf(int command, bpf_attr& attributes) { return ::syscall(SYS_bpf, command, &attributes, sizeof attributes); }
+long bpf(int command, bpf_attr& attributes) {
+  return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
+}
 
 Result<std::vector<uint32_t>> attached_programs(int cgroup) {
   std::vector<uint32_t> ids(kMaxAttached);

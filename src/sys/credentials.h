@@ -42,7 +42,8 @@ Result<void> set_all_gids(gid_t gid);
 namespace seccomp_flag {
 inline constexpr unsigned kTsync = 1, kLog = 2, kSpecAllow = 4, kNewListener = 8;
 }
-/// Loads a filter of 8-byte instructions; returns the listener's descriptor with kNewListener, an invalid one otherwise.
+/// Loads a filter of 8-byte instructions; returns the listener's descriptor with kNewListener, an invalid one
+/// otherwise.
 Result<Fd> load_seccomp(std::span<const uint64_t> program, unsigned flags);
 
 }  // namespace sampan::sys

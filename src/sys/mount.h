@@ -19,8 +19,8 @@ using FsContextFd = OwnedFd<struct FsContextTag>;
 /// Attributes of one mount (not of its filesystem); values are the kernel's MOUNT_ATTR_*.
 namespace attr {
 inline constexpr uint64_t kReadOnly = 0x1, kNoSuid = 0x2, kNoDev = 0x4, kNoExec = 0x8, kAtimeMask = 0x70,
-                          kRelatime = 0x0, kNoatime = 0x10, kStrictAtime = 0x20, kNoDirAtime = 0x80,
-                          kIdmap = 0x100000, kNoSymFollow = 0x200000;
+                          kRelatime = 0x0, kNoatime = 0x10, kStrictAtime = 0x20, kNoDirAtime = 0x80, kIdmap = 0x100000,
+                          kNoSymFollow = 0x200000;
 }  // namespace attr
 /// Propagation types; values are the kernel's MS_*.
 namespace propagation {

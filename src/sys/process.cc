@@ -29,7 +29,7 @@ namespace sampan::sys {
 
 uint64_t ns::flag_of_proc_name(std::string_view name) {
   static constexpr std::pair<std::string_view, uint64_t> kNames[] = {
-      {"mnt", kMount}, {"net", kNet}, {"pid", kPid}, {"ipc", kIpc},
+      {"mnt", kMount}, {"net", kNet},   {"pid", kPid},       {"ipc", kIpc},
       {"uts", kUts},   {"user", kUser}, {"cgroup", kCgroup}, {"time", kTime}};
   for (const auto& [known, flag] : kNames)
     if (known == name) return flag;
@@ -96,8 +96,10 @@ Result<ExitStatus> reap(pid_t pid) {
   } while (got < 0 && errno == EINTR);
   if (got < 0) return sys_error("waitpid", std::to_string(pid));
   ExitStatus out;
-  if (WIFSIGNALED(status)) out.signal = WTERMSIG(status);
-  else out.code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status))
+    out.signal = WTERMSIG(status);
+  else
+    out.code = WEXITSTATUS(status);
   return out;
 }
 
@@ -142,7 +144,9 @@ Result<void> set_child_subreaper() {
   return {};
 }
 
-void set_process_name(const char* name) { (void)::prctl(PR_SET_NAME, name, 0, 0, 0); }  // a nicety for ps
+void set_process_name(const char* name) {
+  (void)::prctl(PR_SET_NAME, name, 0, 0, 0);
+}  // a nicety for ps
 
 Result<void> join_new_session_keyring(const std::string& name) {
   if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str(), 0, 0, 0) < 0)

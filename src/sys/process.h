@@ -29,12 +29,12 @@ uint64_t flag_of_proc_name(std::string_view name);
 
 struct CloneOptions {
   uint64_t namespaces = 0;
-  int cgroup = -1;            // v2 directory to be born in
-  bool sibling = false;       // CLONE_PARENT: the caller's parent becomes the parent
+  int cgroup = -1;       // v2 directory to be born in
+  bool sibling = false;  // CLONE_PARENT: the caller's parent becomes the parent
 };
 struct Child {
-  pid_t pid = 0;              // 0 in the child
-  PidFd pidfd;                // valid in the parent
+  pid_t pid = 0;  // 0 in the child
+  PidFd pidfd;    // valid in the parent
 };
 /// fork(2) with namespaces: copy-on-write memory, SIGCHLD at exit. Returns twice.
 /// Threads: single-threaded caller.
@@ -50,7 +50,7 @@ Result<bool> wait_exited(const PidFd& process, std::chrono::milliseconds patienc
 Result<std::pair<Fd, Fd>> make_pipe();
 
 struct ExitStatus {
-  int code = 0;      // exit status, meaningful when signal is 0
+  int code = 0;  // exit status, meaningful when signal is 0
   int signal = 0;
   int shell_code() const { return signal ? 128 + signal : code; }
 };

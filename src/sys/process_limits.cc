@@ -17,13 +17,22 @@
 namespace sampan::sys {
 
 std::optional<int> resource_of_name(std::string_view name) {
-  static constexpr std::pair<std::string_view, int> kNames[] = {
-      {"RLIMIT_AS", RLIMIT_AS},           {"RLIMIT_CORE", RLIMIT_CORE},         {"RLIMIT_CPU", RLIMIT_CPU},
-      {"RLIMIT_DATA", RLIMIT_DATA},       {"RLIMIT_FSIZE", RLIMIT_FSIZE},       {"RLIMIT_LOCKS", RLIMIT_LOCKS},
-      {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE}, {"RLIMIT_NICE", RLIMIT_NICE},
-      {"RLIMIT_NOFILE", RLIMIT_NOFILE},   {"RLIMIT_NPROC", RLIMIT_NPROC},       {"RLIMIT_RSS", RLIMIT_RSS},
-      {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},
-      {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING}, {"RLIMIT_STACK", RLIMIT_STACK}};
+  static constexpr std::pair<std::string_view, int> kNames[] = {{"RLIMIT_AS", RLIMIT_AS},
+                                                                {"RLIMIT_CORE", RLIMIT_CORE},
+                                                                {"RLIMIT_CPU", RLIMIT_CPU},
+                                                                {"RLIMIT_DATA", RLIMIT_DATA},
+                                                                {"RLIMIT_FSIZE", RLIMIT_FSIZE},
+                                                                {"RLIMIT_LOCKS", RLIMIT_LOCKS},
+                                                                {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
+                                                                {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
+                                                                {"RLIMIT_NICE", RLIMIT_NICE},
+                                                                {"RLIMIT_NOFILE", RLIMIT_NOFILE},
+                                                                {"RLIMIT_NPROC", RLIMIT_NPROC},
+                                                                {"RLIMIT_RSS", RLIMIT_RSS},
+                                                                {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},
+                                                                {"RLIMIT_RTTIME", RLIMIT_RTTIME},
+                                                                {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+                                                                {"RLIMIT_STACK", RLIMIT_STACK}};
   for (const auto& [known, resource] : kNames)
     if (known == name) return resource;
   return std::nullopt;
@@ -50,7 +59,7 @@ Result<void> set_io_priority(int clazz, int priority) {
 Result<void> set_scheduler(std::string_view policy, int nice, int priority, uint64_t flags, uint64_t runtime,
                            uint64_t deadline, uint64_t period) {
   static constexpr std::pair<std::string_view, uint32_t> kPolicies[] = {
-      {"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2},       {"SCHED_BATCH", 3},
+      {"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2},      {"SCHED_BATCH", 3},
       {"SCHED_ISO", 4},   {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}};
   // The kernel's struct sched_attr, version 0; glibc 2.36 does not have it.
   struct {

@@ -35,8 +35,7 @@ Result<void> set_controlling_terminal(int terminal) {
 
 bool is_character_device(int fd, unsigned major, unsigned minor) {
   struct stat info;
-  return ::fstatat(fd, "", &info, AT_EMPTY_PATH) == 0 && S_ISCHR(info.st_mode) &&
-         info.st_rdev == makedev(major, minor);
+  return ::fstatat(fd, "", &info, AT_EMPTY_PATH) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == makedev(major, minor);
 }
 
 Result<void> start_session() {

@@ -29,9 +29,12 @@ long now_ns() {
 /// The path without leading and trailing slashes and trailing "/." parts; "." for the root.
 std::string normal_tail(std::string_view path) {
   for (;;) {
-    if (path.ends_with('/')) path.remove_suffix(1);
-    else if (path.ends_with("/.")) path.remove_suffix(2);
-    else break;
+    if (path.ends_with('/'))
+      path.remove_suffix(1);
+    else if (path.ends_with("/."))
+      path.remove_suffix(2);
+    else
+      break;
   }
   while (path.starts_with('/')) path.remove_prefix(1);
   return path.empty() ? "." : std::string(path);
@@ -50,8 +53,10 @@ int openat2_in_root(int root, const char* path, int flags, unsigned mode) {
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return -errno;
     long now = now_ns();
-    if (deadline == 0) deadline = now + kRetryNanoseconds;
-    else if (now > deadline) return -EAGAIN;
+    if (deadline == 0)
+      deadline = now + kRetryNanoseconds;
+    else if (now > deadline)
+      return -EAGAIN;
   }
 }
 

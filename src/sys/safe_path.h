@@ -6,8 +6,8 @@
 // refused with ELOOP. A leading '/' means the same as none; trailing slashes are dropped before the last component is
 // opened, because "link/" would follow the link in spite of O_NOFOLLOW. "" and "/" name the root itself.
 //
-// What comes back is a descriptor of the very object that was found: work on it with f*() calls and AT_EMPTY_PATH, or on
-// (parent, name) pairs with O_NOFOLLOW | O_EXCL. Never build a path string again from what these functions accepted.
+// What comes back is a descriptor of the very object that was found: work on it with f*() calls and AT_EMPTY_PATH, or
+// on (parent, name) pairs with O_NOFOLLOW | O_EXCL. Never build a path string again from what these functions accepted.
 //
 // A lookup that races with renames answers EAGAIN inside; it is retried for up to about 2 ms and then fails.
 //

@@ -14,8 +14,8 @@ namespace sampan::bin {
 
 enum class Takes { Nothing, Value };
 struct Flag {
-  std::string_view name;       // without dashes
-  std::string_view short_name; // "" for none
+  std::string_view name;        // without dashes
+  std::string_view short_name;  // "" for none
   Takes takes = Takes::Nothing;
   std::string_view help;
 };
@@ -23,8 +23,8 @@ struct Flag {
 /// Parsed flags and what was left. Values of a repeated flag are kept in order.
 class Args {
  public:
-  /// "--name value", "--name=value", "-n value", "-name value" (as Go's flag package). Stops at the first word that is no
-  /// flag, or after "--". Errors: InvalidArgument.
+  /// "--name value", "--name=value", "-n value", "-name value" (as Go's flag package). Stops at the first word that is
+  /// no flag, or after "--". Errors: InvalidArgument.
   static Result<Args> parse(std::span<const Flag> flags, std::span<const std::string> words);
 
   bool has(std::string_view name) const { return values_.contains(std::string(name)); }

@@ -17,8 +17,8 @@ Result<std::string> absolute(const std::string& path) {
   return std::string(resolved);
 }
 
-/// Everything that decides what is compiled, as one string: a cache entry holds it whole and is compared with it, so that
-/// its name needs no cryptography.
+/// Everything that decides what is compiled, as one string: a cache entry holds it whole and is compared with it, so
+/// that its name needs no cryptography.
 std::string cache_text(const oci::Seccomp& section) {
   std::string text = SAMPAN_VERSION "\x1f" + section.default_action + "\x1f" +
                      (section.default_errno_ret ? std::to_string(*section.default_errno_ret) : "-");
@@ -26,7 +26,8 @@ std::string cache_text(const oci::Seccomp& section) {
   for (const auto& rule : section.syscalls) {
     text += "\x1e" + rule.action + "\x1f" + (rule.errno_ret ? std::to_string(*rule.errno_ret) : "-");
     for (const auto& name : rule.names) text += "\x1f" + name;
-    for (const auto& arg : rule.args) text += fmt::format("\x1d{} {} {} {}", arg.index, arg.value, arg.value_two, arg.op);
+    for (const auto& arg : rule.args)
+      text += fmt::format("\x1d{} {} {} {}", arg.index, arg.value, arg.value_two, arg.op);
   }
   return text + '\0';
 }

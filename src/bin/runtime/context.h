@@ -13,7 +13,7 @@ namespace sampan::bin {
 
 struct Context {
   Store store;
-  Args args;          // of the command
+  Args args;  // of the command
   /// Tells the operator something that is no failure: into the log.
   void (*warn)(const std::string& text);
 };
@@ -24,10 +24,10 @@ struct Command {
   std::span<const Flag> flags;
   Result<int> (*run)(Context&);
 };
-std::span<const Command> lifecycle_commands();   // create, run, start, delete, kill, pause, resume
-std::span<const Command> exec_commands();        // exec
-std::span<const Command> show_commands();        // state, list, ps, events, features, spec
-std::span<const Command> update_commands();      // update
+std::span<const Command> lifecycle_commands();  // create, run, start, delete, kill, pause, resume
+std::span<const Command> exec_commands();       // exec
+std::span<const Command> show_commands();       // state, list, ps, events, features, spec
+std::span<const Command> update_commands();     // update
 
 /// The one positional argument. Errors: InvalidArgument.
 Result<std::string> container_id(const Context& context);

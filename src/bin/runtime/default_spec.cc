@@ -7,7 +7,12 @@ std::vector<oci::Mount> default_mounts() {
   return {
       {"/proc", "proc", "proc", {}, {}, {}},
       {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}, {}, {}},
-      {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}, {}, {}},
+      {"/dev/pts",
+       "devpts",
+       "devpts",
+       {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"},
+       {},
+       {}},
       {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}, {}, {}},
       {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}, {}, {}},
       {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}, {}, {}},
@@ -20,9 +25,9 @@ oci::Linux default_linux() {
   out.resources.emplace();
   out.resources->devices = {{false, "a", {}, {}, "rwm"}};
   for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup"}) out.namespaces.push_back({type, ""});
-  out.masked_paths = {"/proc/acpi",  "/proc/asound",       "/proc/kcore",       "/proc/keys",   "/proc/latency_stats",
-                      "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
-                      "/proc/interrupts", "/sys/devices/virtual/powercap"};
+  out.masked_paths = {"/proc/acpi",          "/proc/asound",     "/proc/kcore",       "/proc/keys",
+                      "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+                      "/sys/firmware",       "/proc/scsi",       "/proc/interrupts",  "/sys/devices/virtual/powercap"};
   out.readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The specification that `sampan-runtime spec` writes: a shell on a read-only root, confined as a container should be. Pure.
+// The specification that `sampan-runtime spec` writes: a shell on a read-only root, confined as a container should be.
+// Pure.
 
 #include "oci/spec.h"
 

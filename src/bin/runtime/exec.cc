@@ -32,7 +32,8 @@ Result<void> add_capabilities(oci::Process& process, const std::vector<std::stri
   if (names.empty()) return {};
   if (!process.capabilities) process.capabilities.emplace();
   for (const auto& name : names)
-    for (auto* set : {&process.capabilities->bounding, &process.capabilities->effective, &process.capabilities->permitted})
+    for (auto* set :
+         {&process.capabilities->bounding, &process.capabilities->effective, &process.capabilities->permitted})
       set->push_back(name);
   return {};
 }
@@ -103,6 +104,8 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> exec_commands() { return kCommands; }
+std::span<const Command> exec_commands() {
+  return kCommands;
+}
 
 }  // namespace sampan::bin

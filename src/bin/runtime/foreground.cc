@@ -59,8 +59,10 @@ void forward_signal(int signals, const runtime::Process& process) {
   signalfd_siginfo info;
   if (::read(signals, &info, sizeof info) != sizeof info) return;
   int signal = static_cast<int>(info.ssi_signo);
-  if (signal == SIGWINCH && process.console.valid()) copy_window_size(process.console.get());
-  else if (signal != SIGCHLD && signal != SIGURG && signal != SIGWINCH) (void)sys::send_signal(process.pidfd, signal);
+  if (signal == SIGWINCH && process.console.valid())
+    copy_window_size(process.console.get());
+  else if (signal != SIGCHLD && signal != SIGURG && signal != SIGWINCH)
+    (void)sys::send_signal(process.pidfd, signal);
 }
 
 }  // namespace
@@ -103,7 +105,8 @@ Result<void> send_console(const std::string& socket_path, int master) {
   sys::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof address.sun_path) return fail(Code::InvalidArgument, "console socket path is too long");
+  if (socket_path.size() >= sizeof address.sun_path)
+    return fail(Code::InvalidArgument, "console socket path is too long");
   std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size());
   if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
     return sys::sys_error("connect", socket_path);

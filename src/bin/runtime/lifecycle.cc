@@ -19,7 +19,12 @@ constexpr Flag kCreateFlags[] = {
     {"preserve-fds", "", Takes::Value, "pass N additional file descriptors to the container"},
 };
 constexpr Flag kRunFlags[] = {
-    kCreateFlags[0], kCreateFlags[1], kCreateFlags[2], kCreateFlags[3], kCreateFlags[4], kCreateFlags[5],
+    kCreateFlags[0],
+    kCreateFlags[1],
+    kCreateFlags[2],
+    kCreateFlags[3],
+    kCreateFlags[4],
+    kCreateFlags[5],
     {"detach", "d", Takes::Nothing, "detach from the container's process"},
     {"keep", "", Takes::Nothing, "do not delete the container after it exits"},
     {"no-subreaper", "", Takes::Nothing, "kept for compatibility: no subreaper is ever needed"},
@@ -120,8 +125,8 @@ runtime::StateDocument state_of(const Record& record, std::string status) {
 }
 
 /// Failures of these hooks are warnings, as the specification has it.
-void run_late_hooks(Context& context, const char* kind, const std::vector<oci::Hook> oci::Hooks::*which, const Record& record,
-                    const char* status) {
+void run_late_hooks(Context& context, const char* kind, const std::vector<oci::Hook> oci::Hooks::* which,
+                    const Record& record, const char* status) {
   if (!record.spec.hooks) return;
   for (const auto& hook : (*record.spec.hooks).*which) {
     auto ran = runtime::run_hooks(kind, {hook}, runtime::format_state(state_of(record, status)));
@@ -174,9 +179,12 @@ Result<int> run(Context& context) {
 Result<int> start(Context& context) {
   auto record = TRY(context.store.load(TRY(container_id(context))));
   switch (TRY(context.store.status(record))) {
-    case Status::Created: break;
-    case Status::Stopped: return fail(Code::Conflict, "cannot start a container that has stopped");
-    default: return fail(Code::Conflict, "cannot start an already running container");
+    case Status::Created:
+      break;
+    case Status::Stopped:
+      return fail(Code::Conflict, "cannot start a container that has stopped");
+    default:
+      return fail(Code::Conflict, "cannot start an already running container");
   }
   auto connection = TRY(context.store.connect_to_start(record.id));
   auto started = runtime::start_over(std::move(connection), state_of(record, "created"));
@@ -239,21 +247,27 @@ Result<int> remove(Context& context) {
 Result<int> set_paused(Context& context, bool paused) {
   auto record = TRY(context.store.load(TRY(container_id(context))));
   auto status = TRY(context.store.status(record));
-  if (paused && status != Status::Running && status != Status::Created) return fail(Code::Conflict, "container not running: {}", status_name(status));
+  if (paused && status != Status::Running && status != Status::Created)
+    return fail(Code::Conflict, "container not running: {}", status_name(status));
   if (!paused && status != Status::Paused) return fail(Code::Conflict, "container not paused");
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
   TRY(paused ? cgroups.freeze() : cgroups.thaw());
   return 0;
 }
-Result<int> pause(Context& context) { return set_paused(context, true); }
-Result<int> resume(Context& context) { return set_paused(context, false); }
+Result<int> pause(Context& context) {
+  return set_paused(context, true);
+}
+Result<int> resume(Context& context) {
+  return set_paused(context, false);
+}
 
 constexpr Command kCommands[] = {
     {"create", "<container-id>", "create a container", kCreateFlags, create},
     {"run", "<container-id>", "create and run a container", kRunFlags, run},
     {"start", "<container-id>", "execute the user defined process in a created container", {}, start},
-    {"kill", "<container-id> [signal]", "send a signal (default: SIGTERM) to the container's init process", kKillFlags, kill},
+    {"kill", "<container-id> [signal]", "send a signal (default: SIGTERM) to the container's init process", kKillFlags,
+     kill},
     {"delete", "<container-id>", "delete any resources held by the container", kDeleteFlags, remove},
     {"pause", "<container-id>", "suspend all processes inside the container", {}, pause},
     {"resume", "<container-id>", "resume all processes that have been previously paused", {}, resume},
@@ -261,6 +275,8 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> lifecycle_commands() { return kCommands; }
+std::span<const Command> lifecycle_commands() {
+  return kCommands;
+}
 
 }  // namespace sampan::bin

@@ -24,7 +24,9 @@ constexpr Flag kEventsFlags[] = {{"stats", "", Takes::Nothing, "display the cont
                                  {"interval", "", Takes::Value, "seconds between two samples (default 5)"}};
 constexpr Flag kSpecFlags[] = {{"bundle", "b", Takes::Value, "path to the root of the bundle directory"}};
 
-void print(std::string_view text) { (void)sys::write_all(1, text); }  // a reader that has gone wants no more
+void print(std::string_view text) {
+  (void)sys::write_all(1, text);
+}  // a reader that has gone wants no more
 
 json::object summary(const Store& store, const Record& record) {
   json::object out;
@@ -65,7 +67,8 @@ Result<int> list(Context& context) {
   } else if (format == "table") {
     size_t width = 4;
     for (const auto& row : rows) width = std::max(width, cell(row.as_object(), "id").size());
-    print(fmt::format("{:<{}}  {:<11} {:<11} {:<24} {:<31} OWNER\n", "ID", width, "PID", "STATUS", "BUNDLE", "CREATED"));
+    print(
+        fmt::format("{:<{}}  {:<11} {:<11} {:<24} {:<31} OWNER\n", "ID", width, "PID", "STATUS", "BUNDLE", "CREATED"));
     for (const auto& item : rows) {
       const auto& row = item.as_object();
       print(fmt::format("{:<{}}  {:<11} {:<11} {:<24} {:<31} {}\n", cell(row, "id"), width, cell(row, "pid"),
@@ -108,7 +111,8 @@ Result<int> ps(Context& context) {
   print("UID          PID    PPID CMD\n");
   for (pid_t pid : pids) {
     std::string uid = status_line(pid, "Uid:");
-    print(fmt::format("{:<10} {:>5} {:>7} {}\n", uid.substr(0, uid.find('\t')), pid, status_line(pid, "PPid:"), command_line(pid)));
+    print(fmt::format("{:<10} {:>5} {:>7} {}\n", uid.substr(0, uid.find('\t')), pid, status_line(pid, "PPid:"),
+                      command_line(pid)));
   }
   return 0;
 }
@@ -121,12 +125,20 @@ json::array io_entries(const std::vector<cgroup::BlkioEntry>& entries) {
 }
 
 json::object stats_event(const std::string& id, const cgroup::Stats& stats) {
-  json::object cpu = {{"usage", {{"total", stats.cpu_total}, {"percpu", codec::write_json(stats.cpu_percpu)},
-                                 {"kernel", stats.cpu_system}, {"user", stats.cpu_user}}},
-                      {"throttling", {{"periods", stats.throttle_periods}, {"throttledPeriods", stats.throttled_periods},
-                                      {"throttledTime", stats.throttled_time}}}};
-  json::object memory = {{"usage", {{"limit", stats.memory_limit}, {"usage", stats.memory_usage},
-                                    {"max", stats.memory_max_usage}, {"failcnt", stats.memory_failcnt}}},
+  json::object cpu = {{"usage",
+                       {{"total", stats.cpu_total},
+                        {"percpu", codec::write_json(stats.cpu_percpu)},
+                        {"kernel", stats.cpu_system},
+                        {"user", stats.cpu_user}}},
+                      {"throttling",
+                       {{"periods", stats.throttle_periods},
+                        {"throttledPeriods", stats.throttled_periods},
+                        {"throttledTime", stats.throttled_time}}}};
+  json::object memory = {{"usage",
+                          {{"limit", stats.memory_limit},
+                           {"usage", stats.memory_usage},
+                           {"max", stats.memory_max_usage},
+                           {"failcnt", stats.memory_failcnt}}},
                          {"raw", codec::write_json(stats.memory_stat)}};
   json::object pids = {{"current", stats.pids_current}, {"limit", stats.pids_limit}};
   json::object blkio = {{"ioServiceBytesRecursive", io_entries(stats.io_service_bytes)},
@@ -137,7 +149,8 @@ json::object stats_event(const std::string& id, const cgroup::Stats& stats) {
 
 Result<int> events(Context& context) {
   auto record = TRY(context.store.load(TRY(container_id(context))));
-  if (TRY(context.store.status(record)) == Status::Stopped) return fail(Code::Conflict, "container with id {} is not running", record.id);
+  if (TRY(context.store.status(record)) == Status::Stopped)
+    return fail(Code::Conflict, "container with id {} is not running", record.id);
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
   auto seconds = TRY(context.args.number("interval")).value_or(5);
@@ -159,8 +172,9 @@ Result<int> features(Context&) {
   for (unsigned i = 0; !sys::capability_name(i).empty(); ++i) capabilities.emplace_back(sys::capability_name(i));
   json::object seccomp = {
       {"enabled", true},
-      {"actions", {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-                   "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"}},
+      {"actions",
+       {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
+        "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"}},
       {"knownFlags", {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG"}}};
   json::object linux_part = {
       {"namespaces", {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}},
@@ -170,11 +184,12 @@ Result<int> features(Context&) {
       {"apparmor", {{"enabled", true}}},
       {"selinux", {{"enabled", true}}},
       {"mountExtensions", {{"idmap", {{"enabled", true}}}}}};
-  json::object out = {{"ociVersionMin", "1.0.0"},
-                      {"ociVersionMax", "1.2.0"},
-                      {"hooks", {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}},
-                      {"linux", linux_part},
-                      {"annotations", {{"org.sampan.version", SAMPAN_VERSION}}}};
+  json::object out = {
+      {"ociVersionMin", "1.0.0"},
+      {"ociVersionMax", "1.2.0"},
+      {"hooks", {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}},
+      {"linux", linux_part},
+      {"annotations", {{"org.sampan.version", SAMPAN_VERSION}}}};
   print(codec::format_json_pretty(out, 2) + "\n");
   return 0;
 }
@@ -191,13 +206,16 @@ constexpr Command kCommands[] = {
     {"state", "<container-id>", "output the state of a container", {}, state},
     {"list", "", "list containers started by sampan-runtime with the given root", kListFlags, list},
     {"ps", "<container-id>", "display the processes running inside a container", kPsFlags, ps},
-    {"events", "<container-id>", "display container events such as OOM notifications and usage statistics", kEventsFlags, events},
+    {"events", "<container-id>", "display container events such as OOM notifications and usage statistics",
+     kEventsFlags, events},
     {"features", "", "show the enabled features", {}, features},
     {"spec", "", "create a new specification file", kSpecFlags, spec},
 };
 
 }  // namespace
 
-std::span<const Command> show_commands() { return kCommands; }
+std::span<const Command> show_commands() {
+  return kCommands;
+}
 
 }  // namespace sampan::bin

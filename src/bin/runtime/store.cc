@@ -24,10 +24,14 @@ Result<void> check_id(const std::string& id) {
 
 std::string_view status_name(Status status) {
   switch (status) {
-    case Status::Created: return "created";
-    case Status::Running: return "running";
-    case Status::Paused: return "paused";
-    case Status::Stopped: break;
+    case Status::Created:
+      return "created";
+    case Status::Running:
+      return "running";
+    case Status::Paused:
+      return "paused";
+    case Status::Stopped:
+      break;
   }
   return "stopped";
 }
@@ -72,7 +76,9 @@ std::vector<std::string> Store::ids() const {
   return out;
 }
 
-void Store::forget(const std::string& id) const { (void)sys::remove_tree(dir(id)); }  // a leftover answers "already exists"
+void Store::forget(const std::string& id) const {
+  (void)sys::remove_tree(dir(id));
+}  // a leftover answers "already exists"
 
 Result<sys::Fd> Store::listen_for_start(const std::string& id) const {
   auto where = TRY(sys::open_dir(dir(id)));
@@ -84,7 +90,9 @@ Result<sys::Fd> Store::connect_to_start(const std::string& id) const {
   return sys::connect_packets(where.get(), "start.sock");
 }
 
-void Store::start_done(const std::string& id) const { (void)sys::remove_file(dir(id) + "/start.sock"); }
+void Store::start_done(const std::string& id) const {
+  (void)sys::remove_file(dir(id) + "/start.sock");
+}
 
 Result<Status> Store::status(const Record& record) const {
   if (record.pid <= 0 || process_start(record.pid) != record.pid_start) return Status::Stopped;

@@ -21,15 +21,17 @@ namespace sampan::bin {
 struct Record {
   std::string id;
   pid_t pid = 0;
-  uint64_t pid_start = 0;       // start time of the process, in clock ticks: tells a reused pid
+  uint64_t pid_start = 0;  // start time of the process, in clock ticks: tells a reused pid
   std::string bundle, rootfs;
-  std::string created;          // RFC 3339
+  std::string created;  // RFC 3339
   std::string cgroup_path;
   uint32_t owner_uid = 0;
   oci::Spec spec;
 };
 BOOST_DESCRIBE_STRUCT(Record, (), (id, pid, pid_start, bundle, rootfs, created, cgroup_path, owner_uid, spec))
-constexpr codec::JsonStyle json_style(const Record*) { return {codec::Naming::Camel, codec::Emit::NonEmpty, {}}; }
+constexpr codec::JsonStyle json_style(const Record*) {
+  return {codec::Naming::Camel, codec::Emit::NonEmpty, {}};
+}
 
 enum class Status { Created, Running, Paused, Stopped };
 std::string_view status_name(Status status);

@@ -80,6 +80,8 @@ constexpr Command kCommands[] = {{"update", "<container-id>", "update container 
 
 }  // namespace
 
-std::span<const Command> update_commands() { return kCommands; }
+std::span<const Command> update_commands() {
+  return kCommands;
+}
 
 }  // namespace sampan::bin

@@ -14,9 +14,13 @@ uint64_t io_weight_of_blkio(uint64_t weight) {
 namespace internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return resources.block_io.has_value(); }
+bool asked(const oci::Resources& resources) {
+  return resources.block_io.has_value();
+}
 
-std::string device(int64_t major, int64_t minor) { return fmt::format("{}:{}", major, minor); }
+std::string device(int64_t major, int64_t minor) {
+  return fmt::format("{}:{}", major, minor);
+}
 
 /// Weights exist only with the BFQ scheduler (or CFQ long ago), under names that differ by age.
 Result<void> apply_weights_v1(const Request& request, const oci::BlockIo& io) {
@@ -66,7 +70,8 @@ Result<void> apply_weights_v2(const Request& request, const oci::BlockIo& io) {
     if (weight != 0) TRY(write_number(request.dir, "io.bfq.weight", static_cast<int64_t>(weight)));
     for (const auto& entry : io.weight_device)
       if (entry.weight.value_or(0) != 0)
-        TRY(write_value(request.dir, "io.bfq.weight", fmt::format("{} {}", device(entry.major, entry.minor), *entry.weight)));
+        TRY(write_value(request.dir, "io.bfq.weight",
+                        fmt::format("{} {}", device(entry.major, entry.minor), *entry.weight)));
     return {};
   }
   if (weight == 0) return {};
@@ -91,10 +96,11 @@ void stats_v1(const std::string& dir, Stats& stats) {
       if (auto entries = parse_blkio(read_text(dir, file)); !entries.empty()) return entries;
     return std::vector<BlkioEntry>();
   };
-  stats.io_service_bytes = first_with_lines({"blkio.bfq.io_service_bytes_recursive", "blkio.throttle.io_service_bytes_recursive",
-                                             "blkio.throttle.io_service_bytes"});
-  stats.io_serviced = first_with_lines({"blkio.bfq.io_serviced_recursive", "blkio.throttle.io_serviced_recursive",
-                                        "blkio.throttle.io_serviced"});
+  stats.io_service_bytes =
+      first_with_lines({"blkio.bfq.io_service_bytes_recursive", "blkio.throttle.io_service_bytes_recursive",
+                        "blkio.throttle.io_service_bytes"});
+  stats.io_serviced = first_with_lines(
+      {"blkio.bfq.io_serviced_recursive", "blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced"});
 }
 
 /// "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0".

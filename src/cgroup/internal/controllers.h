@@ -1,6 +1,6 @@
 #pragma once
-// The controllers: one file each. A controller turns the part of oci::Resources that is its own into a few writes in its
-// directory, and reads its part of the statistics.
+// The controllers: one file each. A controller turns the part of oci::Resources that is its own into a few writes in
+// its directory, and reads its part of the statistics.
 
 #include <span>
 #include <string>
@@ -21,12 +21,12 @@ struct Request {
 };
 
 struct Controller {
-  const char* v1;                                       // its name on version 1, nullptr: none
-  const char* v2;                                       // its name in cgroup.controllers; "" needs none there
-  bool (*asked)(const oci::Resources&);                 // is there anything to write
+  const char* v1;                        // its name on version 1, nullptr: none
+  const char* v2;                        // its name in cgroup.controllers; "" needs none there
+  bool (*asked)(const oci::Resources&);  // is there anything to write
   Result<void> (*apply_v1)(const Request&);
   Result<void> (*apply_v2)(const Request&);
-  void (*stats_v1)(const std::string& dir, Stats&);     // nullptr: none
+  void (*stats_v1)(const std::string& dir, Stats&);  // nullptr: none
   void (*stats_v2)(const std::string& dir, Stats&);
 };
 

@@ -23,7 +23,9 @@ uint64_t cpu_weight_of_shares(uint64_t shares) {
 namespace internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return resources.cpu.has_value(); }
+bool asked(const oci::Resources& resources) {
+  return resources.cpu.has_value();
+}
 
 /// The period before the quota when it grows, after it when it shrinks, whichever the kernel takes: burst must stay
 /// under the quota and the quota's ratio under the parent's at every moment.
@@ -75,8 +77,7 @@ Result<void> apply_v2(const Request& request) {
     if (period) value += " " + std::to_string(*cpu.period);
     TRY(write_value(request.dir, "cpu.max", value));
   }
-  if (cpu.burst && *cpu.burst != 0)
-    TRY(write_number(request.dir, "cpu.max.burst", static_cast<int64_t>(*cpu.burst)));
+  if (cpu.burst && *cpu.burst != 0) TRY(write_number(request.dir, "cpu.max.burst", static_cast<int64_t>(*cpu.burst)));
   if ((cpu.realtime_period && *cpu.realtime_period) || (cpu.realtime_runtime && *cpu.realtime_runtime))
     request.warnings.push_back("real-time CPU limits do not exist on cgroup v2 and were not set");
   return {};
@@ -109,7 +110,9 @@ void accounting_v1(const std::string& dir, Stats& stats) {
     stats.cpu_percpu.push_back(parse_uint(word).value_or(0));
 }
 
-bool never(const oci::Resources&) { return false; }
+bool never(const oci::Resources&) {
+  return false;
+}
 
 }  // namespace
 

@@ -10,7 +10,9 @@
 namespace sampan::cgroup::internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return !resources.devices.empty(); }
+bool asked(const oci::Resources& resources) {
+  return !resources.devices.empty();
+}
 
 bool is_everything(const oci::DeviceRule& rule) {
   return (rule.type.empty() || rule.type == "a") && !rule.major && !rule.minor;
@@ -79,15 +81,15 @@ Result<void> apply_v2(const Request& request) {
 std::string format_device_rule(const oci::DeviceRule& rule) {
   if (is_everything(rule)) return "a";
   auto number = [](const std::optional<int64_t>& value) { return value && *value >= 0 ? std::to_string(*value) : "*"; };
-  return fmt::format("{} {}:{} {}", rule.type.empty() ? "a" : rule.type, number(rule.major), number(rule.minor), rule.access);
+  return fmt::format("{} {}:{} {}", rule.type.empty() ? "a" : rule.type, number(rule.major), number(rule.minor),
+                     rule.access);
 }
 
 std::vector<uint64_t> compile_device_program(const std::vector<oci::DeviceRule>& rules) {
   std::vector<uint64_t> program = {
-      instruction(kLoadWord, 2, 1, 0, 0),     // access_type: type in the low half, access in the high half
-      instruction(kMove, 3, 2, 0, 0),         instruction(kAndImm, 2, 0, 0, 0xffff),
-      instruction(kShiftRight, 3, 0, 0, 16),  instruction(kLoadWord, 4, 1, 4, 0),
-      instruction(kLoadWord, 5, 1, 8, 0),
+      instruction(kLoadWord, 2, 1, 0, 0),  // access_type: type in the low half, access in the high half
+      instruction(kMove, 3, 2, 0, 0),     instruction(kAndImm, 2, 0, 0, 0xffff), instruction(kShiftRight, 3, 0, 0, 16),
+      instruction(kLoadWord, 4, 1, 4, 0), instruction(kLoadWord, 5, 1, 8, 0),
   };
   bool decided = false;
   for (size_t i = rules.size(); i-- > 0 && !decided;) {  // the last matching rule wins: ask it first

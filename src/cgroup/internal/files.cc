@@ -1,6 +1,7 @@
 #include "cgroup/internal/files.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/strings.h"
@@ -8,7 +9,9 @@
 
 namespace sampan::cgroup::internal {
 namespace {
-std::string file_path(const std::string& dir, std::string_view file) { return dir + "/" + std::string(file); }
+std::string file_path(const std::string& dir, std::string_view file) {
+  return dir + "/" + std::string(file);
+}
 }  // namespace
 
 Result<void> write_value(const std::string& dir, std::string_view file, std::string_view value) {
@@ -41,6 +44,12 @@ std::map<std::string, uint64_t> read_flat(const std::string& dir, std::string_vi
     if (auto value = parse_uint(trim(pair->second))) out.emplace(std::string(pair->first), *value);
   }
   return out;
+}
+
+void await_change(const std::string& dir, std::chrono::milliseconds patience) {
+  sys::Fd events(::open(file_path(dir, "cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+  pollfd entry{events.get(), POLLPRI, 0};  // a negative descriptor is ignored, and the wait is a pause
+  ::poll(&entry, 1, static_cast<int>(patience.count()));
 }
 
 std::vector<std::string> words(std::string_view text) {

@@ -1,14 +1,12 @@
 // freezer. Source: kernel cgroup-v1/freezer-subsystem.rst, cgroup-v2.rst "cgroup.freeze".
-#include <unistd.h>
-
 #include "cgroup/internal/controllers.h"
 #include "cgroup/internal/files.h"
 
 namespace sampan::cgroup::internal {
 namespace {
 
-constexpr int kTries = 1000;
-constexpr useconds_t kPauseMicroseconds = 500;
+constexpr int kTries = 500;
+constexpr std::chrono::milliseconds kPause{1};
 
 }  // namespace
 
@@ -19,11 +17,11 @@ Result<void> set_frozen_v1(const std::string& dir, bool frozen) {
     // and then lets a task that cannot be frozen here go on.
     if (frozen && i % 50 == 49) {
       TRY(write_value(dir, "freezer.state", "THAWED"));
-      ::usleep(kPauseMicroseconds);
+      await_change(dir, kPause);
     }
     TRY(write_value(dir, "freezer.state", wanted));
     if (read_text(dir, "freezer.state") == wanted) return {};
-    ::usleep(kPauseMicroseconds);
+    await_change(dir, kPause);
   }
   if (frozen) (void)write_value(dir, "freezer.state", "THAWED");  // never leave it half frozen
   return fail(Code::DeadlineExceeded, "unable to freeze \"{}\"", dir);
@@ -33,7 +31,7 @@ Result<void> set_frozen_v2(const std::string& dir, bool frozen) {
   TRY(write_value(dir, "cgroup.freeze", frozen ? "1" : "0"));
   for (int i = 0; i < kTries; ++i) {
     if (read_flat(dir, "cgroup.events")["frozen"] == (frozen ? 1U : 0U)) return {};
-    ::usleep(kPauseMicroseconds);
+    await_change(dir, kPause);
   }
   if (frozen) (void)write_value(dir, "cgroup.freeze", "0");
   return fail(Code::DeadlineExceeded, "unable to freeze \"{}\"", dir);

@@ -5,7 +5,9 @@
 namespace sampan::cgroup::internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return !resources.hugepage_limits.empty(); }
+bool asked(const oci::Resources& resources) {
+  return !resources.hugepage_limits.empty();
+}
 
 Result<void> apply(const Request& request, const char* suffix) {
   for (const auto& limit : request.asked.hugepage_limits) {
@@ -20,8 +22,12 @@ Result<void> apply(const Request& request, const char* suffix) {
   return {};
 }
 
-Result<void> apply_v1(const Request& request) { return apply(request, "limit_in_bytes"); }
-Result<void> apply_v2(const Request& request) { return apply(request, "max"); }
+Result<void> apply_v1(const Request& request) {
+  return apply(request, "limit_in_bytes");
+}
+Result<void> apply_v2(const Request& request) {
+  return apply(request, "max");
+}
 
 }  // namespace
 

@@ -16,9 +16,13 @@ Result<int64_t> swap_of_memory_swap(int64_t memory_swap, int64_t memory) {
 namespace internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return resources.memory.has_value(); }
+bool asked(const oci::Resources& resources) {
+  return resources.memory.has_value();
+}
 
-std::string limit_text(int64_t value) { return value == -1 ? "max" : std::to_string(value); }
+std::string limit_text(int64_t value) {
+  return value == -1 ? "max" : std::to_string(value);
+}
 
 /// The kernel refuses a limit below what is used; say how much that is.
 Result<void> write_limit(const Request& request, const char* file, int64_t value) {
@@ -62,10 +66,10 @@ Result<void> apply_v1(const Request& request) {
     TRY(write_number(request.dir, "memory.kmem.tcp.limit_in_bytes", *memory.kernel_tcp));
   if (memory.kernel && *memory.kernel != 0)
     request.warnings.push_back("kernel memory limits no longer exist and were not set");
-  if (memory.disable_oom_killer && *memory.disable_oom_killer)
-    TRY(write_value(request.dir, "memory.oom_control", "1"));
+  if (memory.disable_oom_killer && *memory.disable_oom_killer) TRY(write_value(request.dir, "memory.oom_control", "1"));
   if (!memory.swappiness) return {};
-  if (*memory.swappiness > 100) return fail(Code::InvalidArgument, "invalid memory swappiness value: {}", *memory.swappiness);
+  if (*memory.swappiness > 100)
+    return fail(Code::InvalidArgument, "invalid memory swappiness value: {}", *memory.swappiness);
   return write_number(request.dir, "memory.swappiness", static_cast<int64_t>(*memory.swappiness));
 }
 
@@ -73,7 +77,8 @@ Result<void> refuse_limit_below_usage(const Request& request, const oci::MemoryL
   if (!memory.check_before_update.value_or(false) || memory.limit.value_or(0) <= 0) return {};
   uint64_t usage = read_number(request.dir, "memory.current");
   if (static_cast<uint64_t>(*memory.limit) >= usage) return {};
-  return fail(Code::InvalidArgument, "rejecting memory limit {} as it is below the current usage {}", *memory.limit, usage);
+  return fail(Code::InvalidArgument, "rejecting memory limit {} as it is below the current usage {}", *memory.limit,
+              usage);
 }
 
 Result<void> apply_v2(const Request& request) {
@@ -82,8 +87,10 @@ Result<void> apply_v2(const Request& request) {
   int64_t limit = memory.limit.value_or(0);
   int64_t swap = TRY(swap_of_memory_swap(memory.swap.value_or(0), limit));
   if (swap != 0) {
-    if (has_file(request.dir, "memory.swap.max")) TRY(write_value(request.dir, "memory.swap.max", limit_text(swap)));
-    else if (swap != -1) request.warnings.push_back("this kernel does not account swap; the swap limit was not set");
+    if (has_file(request.dir, "memory.swap.max"))
+      TRY(write_value(request.dir, "memory.swap.max", limit_text(swap)));
+    else if (swap != -1)
+      request.warnings.push_back("this kernel does not account swap; the swap limit was not set");
   }
   if (limit != 0) TRY(write_value(request.dir, "memory.max", limit_text(limit)));
   if (memory.reservation && *memory.reservation != 0)

@@ -5,7 +5,9 @@
 namespace sampan::cgroup::internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return resources.pids && resources.pids->limit != 0; }
+bool asked(const oci::Resources& resources) {
+  return resources.pids && resources.pids->limit != 0;
+}
 
 Result<void> apply(const Request& request) {
   int64_t limit = request.asked.pids->limit;

@@ -5,7 +5,9 @@
 namespace sampan::cgroup::internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return !resources.rdma.empty(); }
+bool asked(const oci::Resources& resources) {
+  return !resources.rdma.empty();
+}
 
 Result<void> apply(const Request& request) {
   for (const auto& [device, limit] : request.asked.rdma) {

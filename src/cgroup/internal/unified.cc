@@ -5,11 +5,14 @@
 namespace sampan::cgroup::internal {
 namespace {
 
-bool asked(const oci::Resources& resources) { return !resources.unified.empty(); }
+bool asked(const oci::Resources& resources) {
+  return !resources.unified.empty();
+}
 
 Result<void> apply(const Request& request) {
   for (const auto& [file, value] : request.asked.unified) {
-    if (file.find('/') != std::string::npos) return fail(Code::InvalidArgument, "unified resource \"{}\" must be a file name", file);
+    if (file.find('/') != std::string::npos)
+      return fail(Code::InvalidArgument, "unified resource \"{}\" must be a file name", file);
     size_t begin = 0;
     while (begin <= value.size()) {  // one write a line: the kernel takes no more
       size_t end = std::min(value.find('\n', begin), value.size());

@@ -24,14 +24,20 @@ Instruction decode(uint64_t word) {
 bool is_branch(uint16_t code) {
   return code == kJumpEqual || code == kJumpGreater || code == kJumpAtLeast || code == kJumpSet;
 }
-bool is_known(uint16_t code) { return is_branch(code) || code == kLoad || code == kJump || code == kAnd || code == kReturn; }
+bool is_known(uint16_t code) {
+  return is_branch(code) || code == kLoad || code == kJump || code == kAnd || code == kReturn;
+}
 
 bool branch_taken(const Instruction& in, uint32_t accumulator) {
   switch (in.code) {
-    case kJumpEqual: return accumulator == in.k;
-    case kJumpGreater: return accumulator > in.k;
-    case kJumpAtLeast: return accumulator >= in.k;
-    default: return (accumulator & in.k) != 0;
+    case kJumpEqual:
+      return accumulator == in.k;
+    case kJumpGreater:
+      return accumulator > in.k;
+    case kJumpAtLeast:
+      return accumulator >= in.k;
+    default:
+      return (accumulator & in.k) != 0;
   }
 }
 
@@ -54,12 +60,18 @@ std::optional<Decision> decide(std::span<const uint64_t> program, uint32_t arch,
   for (size_t pc = 0; pc < program.size(); ++pc) {
     Instruction in = decode(program[pc]);
     if (in.code == kReturn) return Decision{true, in.k};
-    if (in.code == kJump) pc += in.k;
-    else if (in.code == kAnd) accumulator &= in.k;
-    else if (is_branch(in.code)) pc += branch_taken(in, accumulator) ? in.jt : in.jf;
-    else if (in.k == kNumberOffset) accumulator = number;
-    else if (in.k == kArchOffset) accumulator = arch;
-    else return Decision{false, static_cast<uint32_t>(pc)};
+    if (in.code == kJump)
+      pc += in.k;
+    else if (in.code == kAnd)
+      accumulator &= in.k;
+    else if (is_branch(in.code))
+      pc += branch_taken(in, accumulator) ? in.jt : in.jf;
+    else if (in.k == kNumberOffset)
+      accumulator = number;
+    else if (in.k == kArchOffset)
+      accumulator = arch;
+    else
+      return Decision{false, static_cast<uint32_t>(pc)};
   }
   return std::nullopt;
 }
@@ -71,7 +83,8 @@ struct Range {
 
 /// The answers of one architecture over all numbers. Every comparison in the program is with a constant, so nothing can
 /// change but at one of those constants or right after it.
-std::optional<std::vector<Range>> ranges_of(std::span<const uint64_t> program, uint32_t arch, const std::set<uint32_t>& edges) {
+std::optional<std::vector<Range>> ranges_of(std::span<const uint64_t> program, uint32_t arch,
+                                            const std::set<uint32_t>& edges) {
   std::vector<Range> out;
   for (uint32_t edge : edges) {
     auto decision = decide(program, arch, edge);
@@ -122,10 +135,13 @@ class Emitter {
     for (const auto& [old, fresh] : place) {
       Instruction in = decode(original_[old]);
       auto distance = [&](size_t target) { return place.at(target) - fresh - 1; };
-      if (in.code == kJump) code.push_back(bpf(kJump, 0, 0, static_cast<uint32_t>(distance(old + 1 + in.k))));
+      if (in.code == kJump)
+        code.push_back(bpf(kJump, 0, 0, static_cast<uint32_t>(distance(old + 1 + in.k))));
       else if (is_branch(in.code))
-        code.push_back(bpf(in.code, static_cast<uint8_t>(distance(old + 1 + in.jt)), static_cast<uint8_t>(distance(old + 1 + in.jf)), in.k));
-      else code.push_back(original_[old]);  // what follows it was reached through it: it is the next in order here too
+        code.push_back(bpf(in.code, static_cast<uint8_t>(distance(old + 1 + in.jt)),
+                           static_cast<uint8_t>(distance(old + 1 + in.jf)), in.k));
+      else
+        code.push_back(original_[old]);  // what follows it was reached through it: it is the next in order here too
     }
     return code;
   }
@@ -161,7 +177,8 @@ std::optional<Constants> constants_of(std::span<const uint64_t> program) {
   return constants;
 }
 
-/// True when the number and the architecture are compared only as a whole: masks and bit tests apply to arguments alone.
+/// True when the number and the architecture are compared only as a whole: masks and bit tests apply to arguments
+/// alone.
 bool whole_comparisons_only(std::span<const uint64_t> program) {
   // Masks are only ever applied right after an argument was loaded.
   for (size_t pc = 0; pc < program.size(); ++pc) {
@@ -182,11 +199,16 @@ std::optional<uint32_t> run_filter(std::span<const uint64_t> program, const Call
   for (size_t pc = 0; pc < program.size(); ++pc) {
     Instruction in = decode(program[pc]);
     if (in.code == kReturn) return in.k;
-    if (in.code == kLoad) accumulator = load(call, in.k);
-    else if (in.code == kAnd) accumulator &= in.k;
-    else if (in.code == kJump) pc += in.k;
-    else if (is_branch(in.code)) pc += branch_taken(in, accumulator) ? in.jt : in.jf;
-    else return std::nullopt;
+    if (in.code == kLoad)
+      accumulator = load(call, in.k);
+    else if (in.code == kAnd)
+      accumulator &= in.k;
+    else if (in.code == kJump)
+      pc += in.k;
+    else if (is_branch(in.code))
+      pc += branch_taken(in, accumulator) ? in.jt : in.jf;
+    else
+      return std::nullopt;
   }
   return std::nullopt;
 }

@@ -31,8 +31,8 @@ std::optional<uint32_t> run_filter(std::span<const uint64_t> program, const Call
 
 /// A program with the same answer to every call, that finds the number by bisection over ranges instead of comparing it
 /// with one number after the other; the kernel translates it in a fraction of the time at every start of a container.
-/// Where the answer depends on arguments, the original's own instructions are kept. A program that it does not understand
-/// comes back as it was.
+/// Where the answer depends on arguments, the original's own instructions are kept. A program that it does not
+/// understand comes back as it was.
 std::vector<uint64_t> compact_filter(const std::vector<uint64_t>& program);
 
 }  // namespace sampan::runtime::internal

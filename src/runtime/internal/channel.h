@@ -26,7 +26,16 @@
 
 namespace sampan::runtime::internal {
 
-enum class Message : char { Warning = 'W', Console = 'C', NeedMaps = 'U', NeedHooks = 'H', Ready = 'R', Go = 'G', Error = 'E', Closed = 0 };
+enum class Message : char {
+  Warning = 'W',
+  Console = 'C',
+  NeedMaps = 'U',
+  NeedHooks = 'H',
+  Ready = 'R',
+  Go = 'G',
+  Error = 'E',
+  Closed = 0
+};
 
 class Channel {
  public:

@@ -20,7 +20,8 @@ Result<sys::Fd> open_master(Child& child) {
   if (TRY(sys::fs_facts(pts.get())).magic != sys::magic::kDevpts)
     return fail(Code::InvalidArgument, "/dev/pts is not a devpts file system");
   auto master = TRY(sys::open_at(pts.get(), "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW));
-  if (!sys::is_character_device(master.get(), 5, 2)) return fail(Code::InvalidArgument, "/dev/pts/ptmx is not a terminal multiplexer");
+  if (!sys::is_character_device(master.get(), 5, 2))
+    return fail(Code::InvalidArgument, "/dev/pts/ptmx is not a terminal multiplexer");
   return master;
 }
 

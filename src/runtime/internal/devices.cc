@@ -17,7 +17,9 @@ struct Link {
   const char* name;
   const char* target;
 };
-constexpr Link kLinks[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+constexpr Link kLinks[] = {{"fd", "/proc/self/fd"},
+                           {"stdin", "/proc/self/fd/0"},
+                           {"stdout", "/proc/self/fd/1"},
                            {"stderr", "/proc/self/fd/2"}};
 
 unsigned file_type(const std::string& type) {
@@ -38,7 +40,8 @@ Result<bool> is_there(int dir, const std::string& name, unsigned type, dev_t num
 
 Result<void> make_node(int dir, const std::string& name, const oci::Device& device) {
   unsigned type = file_type(device.type);
-  if (type == 0) return fail(Code::InvalidArgument, "\"{}\" is not a valid device type for \"{}\"", device.type, device.path);
+  if (type == 0)
+    return fail(Code::InvalidArgument, "\"{}\" is not a valid device type for \"{}\"", device.type, device.path);
   dev_t number = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
   unsigned mode = device.file_mode.value_or(0666) & 07777;
   if (::mknodat(dir, name.c_str(), type | mode, number) < 0) {
@@ -90,7 +93,8 @@ Result<void> make_link(int dir, const char* name, const char* target, bool repla
 
 bool dev_is_bound(const ContainerPlan& plan) {
   for (const auto& mount : plan.mounts)
-    if (mount.source.valid() && (mount.mount->destination == "/dev" || mount.mount->destination == "/dev/")) return true;
+    if (mount.source.valid() && (mount.mount->destination == "/dev" || mount.mount->destination == "/dev/"))
+      return true;
   return false;
 }
 
@@ -110,14 +114,17 @@ std::vector<oci::DeviceRule> device_rules(const std::vector<oci::DeviceRule>& as
   };
   std::vector<oci::DeviceRule> rules = {{false, "a", {}, {}, "rwm"}};
   for (const auto& rule : asked) {
-    // Refusing everything is where the list starts; once is enough, and on version 1 a second time would forget the rest.
+    // Refusing everything is where the list starts; once is enough, and on version 1 a second time would forget the
+    // rest.
     bool everything = (rule.type.empty() || rule.type == "a") && !rule.major && !rule.minor;
-    if (!rule.allow && everything) rules.resize(1);
-    else rules.push_back(rule);
+    if (!rule.allow && everything)
+      rules.resize(1);
+    else
+      rules.push_back(rule);
   }
   const oci::DeviceRule needed[] = {
-      allow("c", {}, {}, "m"),    allow("b", {}, {}, "m"),    allow("c", 1, 3, "rwm"),   allow("c", 1, 8, "rwm"),
-      allow("c", 1, 7, "rwm"),    allow("c", 5, 0, "rwm"),    allow("c", 1, 5, "rwm"),   allow("c", 1, 9, "rwm"),
+      allow("c", {}, {}, "m"),    allow("b", {}, {}, "m"), allow("c", 1, 3, "rwm"), allow("c", 1, 8, "rwm"),
+      allow("c", 1, 7, "rwm"),    allow("c", 5, 0, "rwm"), allow("c", 1, 5, "rwm"), allow("c", 1, 9, "rwm"),
       allow("c", 136, {}, "rwm"), allow("c", 5, 2, "rwm"),
   };
   rules.insert(rules.end(), std::begin(needed), std::end(needed));
@@ -133,7 +140,8 @@ Result<sys::Fd> open_dev(int root) {
 Result<void> make_devices(Child& child) {
   if (!child.container->own_mount_namespace || dev_is_bound(*child.container)) return {};
   auto dev = TRY(open_dev(child.root.get()));
-  for (const auto& prepared : child.container->devices) TRY_CONTEXT(make_device(child, dev.get(), prepared), prepared.device.path);
+  for (const auto& prepared : child.container->devices)
+    TRY_CONTEXT(make_device(child, dev.get(), prepared), prepared.device.path);
   for (const auto& link : kLinks) TRY(make_link(dev.get(), link.name, link.target, false));
   if (::access("/proc/kcore", F_OK) == 0) TRY(make_link(dev.get(), "core", "/proc/kcore", false));
   return make_link(dev.get(), "ptmx", "pts/ptmx", true);

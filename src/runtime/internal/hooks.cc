@@ -56,7 +56,8 @@ Result<void> run_hook(const oci::Hook& hook, const std::string& state) {
   ::fcntl(said.get(), F_SETFL, O_NONBLOCK);
   char words[1024];
   ssize_t n = ::read(said.get(), words, sizeof words);
-  return fail(Code::Unknown, "exit status {}, output: {}", status.shell_code(), std::string_view(words, n > 0 ? static_cast<size_t>(n) : 0));
+  return fail(Code::Unknown, "exit status {}, output: {}", status.shell_code(),
+              std::string_view(words, n > 0 ? static_cast<size_t>(n) : 0));
 }
 
 }  // namespace
@@ -64,7 +65,8 @@ Result<void> run_hook(const oci::Hook& hook, const std::string& state) {
 
 Result<void> run_hooks(const char* kind, const std::vector<oci::Hook>& hooks, const std::string& state) {
   for (size_t i = 0; i < hooks.size(); ++i)
-    TRY_CONTEXT(internal::run_hook(hooks[i], state), fmt::format("error running {} hook #{} ({})", kind, i, hooks[i].path));
+    TRY_CONTEXT(internal::run_hook(hooks[i], state),
+                fmt::format("error running {} hook #{} ({})", kind, i, hooks[i].path));
   return {};
 }
 
@@ -72,7 +74,8 @@ namespace internal {
 
 Result<void> wait_for_hooks(Child& child) {
   const auto& hooks = child.container->spec->hooks;
-  if (!hooks || (hooks->prestart.empty() && hooks->create_runtime.empty() && hooks->create_container.empty())) return {};
+  if (!hooks || (hooks->prestart.empty() && hooks->create_runtime.empty() && hooks->create_container.empty()))
+    return {};
   TRY(child.channel.send(Message::NeedHooks));
   std::string state = TRY(child.channel.wait_go());
   return run_hooks("createContainer", hooks->create_container, state);

@@ -16,7 +16,8 @@ std::string format_mappings(const std::vector<oci::IdMapping>& mappings) {
   return text;
 }
 
-Result<void> write_mappings(pid_t pid, const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
+Result<void> write_mappings(pid_t pid, const std::vector<oci::IdMapping>& uids,
+                            const std::vector<oci::IdMapping>& gids) {
   if (uids.empty() || gids.empty())
     return fail(Code::InvalidArgument, "user namespaces need uidMappings and gidMappings");
   std::string proc = fmt::format("/proc/{}/", pid);
@@ -24,7 +25,8 @@ Result<void> write_mappings(pid_t pid, const std::vector<oci::IdMapping>& uids, 
   return sys::write_kernel_file(proc + "uid_map", format_mappings(uids));
 }
 
-Result<sys::NsFd> make_user_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
+Result<sys::NsFd> make_user_namespace(const std::vector<oci::IdMapping>& uids,
+                                      const std::vector<oci::IdMapping>& gids) {
   auto child = TRY(sys::clone_process({.namespaces = sys::ns::kUser}));
   if (child.pid == 0)
     for (;;) ::pause();

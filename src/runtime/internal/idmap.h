@@ -15,7 +15,8 @@ namespace sampan::runtime::internal {
 
 std::string format_mappings(const std::vector<oci::IdMapping>& mappings);
 /// Writes uid_map and gid_map of the process.
-Result<void> write_mappings(pid_t pid, const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids);
+Result<void> write_mappings(pid_t pid, const std::vector<oci::IdMapping>& uids,
+                            const std::vector<oci::IdMapping>& gids);
 /// A user namespace that nobody is in. Threads: single-threaded caller (it clones).
 Result<sys::NsFd> make_user_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids);
 

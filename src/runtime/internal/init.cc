@@ -83,8 +83,12 @@ void reset_signals() {
 
 }  // namespace
 
-std::span<const InitStep> init_steps() { return kInitSteps; }
-std::span<const InitStep> exec_steps() { return kExecSteps; }
+std::span<const InitStep> init_steps() {
+  return kInitSteps;
+}
+std::span<const InitStep> exec_steps() {
+  return kExecSteps;
+}
 
 // The last look at the descriptor table: everything above the streams and what is to be kept closes at execve, whoever
 // left it open.

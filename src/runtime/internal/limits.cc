@@ -19,8 +19,10 @@ Result<void> set_rlimit(Child& child, const oci::Rlimit& asked) {
     return {};
   }
   auto now = TRY(sys::get_resource_limit(*resource));
-  TRY_CONTEXT(sys::set_resource_limit(*resource, {std::min(asked.soft, now.hard), std::min(asked.hard, now.hard)}), asked.type);
-  return child.channel.send(Message::Warning, fmt::format("{} cannot be raised above {} on this host", asked.type, now.hard));
+  TRY_CONTEXT(sys::set_resource_limit(*resource, {std::min(asked.soft, now.hard), std::min(asked.hard, now.hard)}),
+              asked.type);
+  return child.channel.send(Message::Warning,
+                            fmt::format("{} cannot be raised above {} on this host", asked.type, now.hard));
 }
 
 Result<int> io_class(const std::string& name) {
@@ -32,8 +34,8 @@ Result<int> io_class(const std::string& name) {
 
 Result<uint64_t> scheduler_flags(const std::vector<std::string>& names) {
   static constexpr std::pair<std::string_view, uint64_t> kFlags[] = {
-      {"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},       {"SCHED_FLAG_DL_OVERRUN", 0x04},
-      {"SCHED_FLAG_KEEP_POLICY", 0x08},   {"SCHED_FLAG_KEEP_PARAMS", 0x10},   {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
+      {"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},     {"SCHED_FLAG_DL_OVERRUN", 0x04},
+      {"SCHED_FLAG_KEEP_POLICY", 0x08},   {"SCHED_FLAG_KEEP_PARAMS", 0x10}, {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
       {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40}};
   uint64_t flags = 0;
   for (const auto& name : names) {
@@ -60,9 +62,11 @@ Result<void> set_limits(Child& child) {
   for (const auto& limit : process.rlimits) TRY(set_rlimit(child, limit));
   if (process.scheduler) {
     const auto& s = *process.scheduler;
-    TRY(sys::set_scheduler(s.policy, s.nice, s.priority, TRY(scheduler_flags(s.flags)), s.runtime, s.deadline, s.period));
+    TRY(sys::set_scheduler(s.policy, s.nice, s.priority, TRY(scheduler_flags(s.flags)), s.runtime, s.deadline,
+                           s.period));
   }
-  if (process.io_priority) TRY(sys::set_io_priority(TRY(io_class(process.io_priority->clazz)), process.io_priority->priority));
+  if (process.io_priority)
+    TRY(sys::set_io_priority(TRY(io_class(process.io_priority->clazz)), process.io_priority->priority));
   if (process.exec_cpu_affinity && child.join) {
     const auto& affinity = *process.exec_cpu_affinity;
     const std::string& cpus = affinity.final_.empty() ? affinity.initial : affinity.final_;

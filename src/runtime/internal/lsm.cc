@@ -26,14 +26,17 @@ Result<void> write_label(Child& child, std::initializer_list<const char*> files,
 Result<void> apply_labels(Child& child) {
   const auto& process = *child.process.process;
   if (!process.apparmor_profile.empty() && process.apparmor_profile != "unconfined") {
-    auto written = write_label(child, {"self/attr/apparmor/exec", "self/attr/exec"}, "exec " + process.apparmor_profile);
+    auto written =
+        write_label(child, {"self/attr/apparmor/exec", "self/attr/exec"}, "exec " + process.apparmor_profile);
     if (!written)
-      return std::move(written).error().context(fmt::format("unable to apply apparmor profile \"{}\"", process.apparmor_profile));
+      return std::move(written).error().context(
+          fmt::format("unable to apply apparmor profile \"{}\"", process.apparmor_profile));
   }
   if (!process.selinux_label.empty()) {
     auto written = write_label(child, {"self/attr/exec"}, process.selinux_label);
     if (!written)
-      return std::move(written).error().context(fmt::format("unable to apply SELinux label \"{}\"", process.selinux_label));
+      return std::move(written).error().context(
+          fmt::format("unable to apply SELinux label \"{}\"", process.selinux_label));
   }
   return {};
 }

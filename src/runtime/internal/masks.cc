@@ -15,7 +15,9 @@ struct Covers {
   sys::MountFd empty;  // an attached, read-only, empty tmpfs
 };
 
-bool is_absent(const Error& error) { return error.errno_value() == ENOENT || error.errno_value() == ENOTDIR; }
+bool is_absent(const Error& error) {
+  return error.errno_value() == ENOENT || error.errno_value() == ENOTDIR;
+}
 
 /// The image (or a racing container that shares a volume) may have put anything at /dev/null; a link to a procfs file
 /// bound over a masked one would hand it out read-write (CVE-2025-31133).
@@ -43,7 +45,8 @@ Result<void> cover_directory(Covers& covers, int target) {
   TRY(sys::set_fs_string(fs, "source", "tmpfs"));
   TRY(sys::set_fs_string(fs, "size", "0k"));
   TRY(sys::set_fs_string(fs, "mode", "755"));
-  auto mount = TRY(sys::make_fs_mount(fs, sys::attr::kReadOnly | sys::attr::kNoSuid | sys::attr::kNoDev | sys::attr::kNoExec));
+  auto mount =
+      TRY(sys::make_fs_mount(fs, sys::attr::kReadOnly | sys::attr::kNoSuid | sys::attr::kNoDev | sys::attr::kNoExec));
   TRY(sys::attach_mount(mount, target));
   covers.empty = std::move(mount);
   return {};

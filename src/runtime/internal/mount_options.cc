@@ -17,24 +17,34 @@ struct Option {
 
 // An "r" before a name in the first table makes it recursive.
 constexpr Option kAttributes[] = {
-    {"ro", Kind::Set, sys::attr::kReadOnly},        {"rw", Kind::Clear, sys::attr::kReadOnly},
-    {"nosuid", Kind::Set, sys::attr::kNoSuid},      {"suid", Kind::Clear, sys::attr::kNoSuid},
-    {"nodev", Kind::Set, sys::attr::kNoDev},        {"dev", Kind::Clear, sys::attr::kNoDev},
-    {"noexec", Kind::Set, sys::attr::kNoExec},      {"exec", Kind::Clear, sys::attr::kNoExec},
-    {"nodiratime", Kind::Set, sys::attr::kNoDirAtime}, {"diratime", Kind::Clear, sys::attr::kNoDirAtime},
-    {"nosymfollow", Kind::Set, sys::attr::kNoSymFollow}, {"symfollow", Kind::Clear, sys::attr::kNoSymFollow},
-    {"noatime", Kind::Atime, sys::attr::kNoatime},  {"strictatime", Kind::Atime, sys::attr::kStrictAtime},
-    {"relatime", Kind::Atime, sys::attr::kRelatime}, {"atime", Kind::Atime, sys::attr::kRelatime},
-    {"norelatime", Kind::Atime, sys::attr::kRelatime}, {"nostrictatime", Kind::Atime, sys::attr::kRelatime},
-    {"private", Kind::Propagation, sys::propagation::kPrivate}, {"slave", Kind::Propagation, sys::propagation::kSlave},
+    {"ro", Kind::Set, sys::attr::kReadOnly},
+    {"rw", Kind::Clear, sys::attr::kReadOnly},
+    {"nosuid", Kind::Set, sys::attr::kNoSuid},
+    {"suid", Kind::Clear, sys::attr::kNoSuid},
+    {"nodev", Kind::Set, sys::attr::kNoDev},
+    {"dev", Kind::Clear, sys::attr::kNoDev},
+    {"noexec", Kind::Set, sys::attr::kNoExec},
+    {"exec", Kind::Clear, sys::attr::kNoExec},
+    {"nodiratime", Kind::Set, sys::attr::kNoDirAtime},
+    {"diratime", Kind::Clear, sys::attr::kNoDirAtime},
+    {"nosymfollow", Kind::Set, sys::attr::kNoSymFollow},
+    {"symfollow", Kind::Clear, sys::attr::kNoSymFollow},
+    {"noatime", Kind::Atime, sys::attr::kNoatime},
+    {"strictatime", Kind::Atime, sys::attr::kStrictAtime},
+    {"relatime", Kind::Atime, sys::attr::kRelatime},
+    {"atime", Kind::Atime, sys::attr::kRelatime},
+    {"norelatime", Kind::Atime, sys::attr::kRelatime},
+    {"nostrictatime", Kind::Atime, sys::attr::kRelatime},
+    {"private", Kind::Propagation, sys::propagation::kPrivate},
+    {"slave", Kind::Propagation, sys::propagation::kSlave},
     {"shared", Kind::Propagation, sys::propagation::kShared},
     {"unbindable", Kind::Propagation, sys::propagation::kUnbindable},
 };
 constexpr Option kOthers[] = {
-    {"bind", Kind::Bind},         {"rbind", Kind::RecursiveBind},   {"tmpcopyup", Kind::CopyUp},
-    {"idmap", Kind::Idmap},       {"ridmap", Kind::RecursiveIdmap}, {"defaults", Kind::Nothing},
-    {"async", Kind::Nothing},     {"nomand", Kind::Nothing},        {"loud", Kind::Nothing},
-    {"nolazytime", Kind::Nothing}, {"noiversion", Kind::Nothing},   {"remount", Kind::Nothing},
+    {"bind", Kind::Bind},          {"rbind", Kind::RecursiveBind},   {"tmpcopyup", Kind::CopyUp},
+    {"idmap", Kind::Idmap},        {"ridmap", Kind::RecursiveIdmap}, {"defaults", Kind::Nothing},
+    {"async", Kind::Nothing},      {"nomand", Kind::Nothing},        {"loud", Kind::Nothing},
+    {"nolazytime", Kind::Nothing}, {"noiversion", Kind::Nothing},    {"remount", Kind::Nothing},
 };
 
 const Option* find_option(std::span<const Option> table, std::string_view name) {
@@ -65,33 +75,52 @@ void add_attribute(MountOptions& out, const Option& option, bool recursive) {
 
 void add_other(MountOptions& out, const Option& option) {
   switch (option.kind) {
-    case Kind::Bind: out.bind = true; break;
-    case Kind::RecursiveBind: out.bind = out.recursive = true; break;
-    case Kind::CopyUp: out.copy_up = true; break;
-    case Kind::Idmap: out.idmap = true; break;
-    case Kind::RecursiveIdmap: out.recursive_idmap = true; break;
-    default: break;
+    case Kind::Bind:
+      out.bind = true;
+      break;
+    case Kind::RecursiveBind:
+      out.bind = out.recursive = true;
+      break;
+    case Kind::CopyUp:
+      out.copy_up = true;
+      break;
+    case Kind::Idmap:
+      out.idmap = true;
+      break;
+    case Kind::RecursiveIdmap:
+      out.recursive_idmap = true;
+      break;
+    default:
+      break;
   }
 }
 
 }  // namespace
 
-bool MountOptions::read_only() const { return (set | recursive_set) & sys::attr::kReadOnly; }
+bool MountOptions::read_only() const {
+  return (set | recursive_set) & sys::attr::kReadOnly;
+}
 
 MountOptions parse_mount_options(const std::vector<std::string>& options) {
   MountOptions out;
   for (const auto& text : options) {
     if (text.empty()) continue;
-    if (const Option* other = find_option(kOthers, text)) add_other(out, *other);
-    else if (const Option* plain = find_option(kAttributes, text)) add_attribute(out, *plain, false);
+    if (const Option* other = find_option(kOthers, text))
+      add_other(out, *other);
+    else if (const Option* plain = find_option(kAttributes, text))
+      add_attribute(out, *plain, false);
     else if (const Option* deep = text[0] == 'r' ? find_option(kAttributes, std::string_view(text).substr(1)) : nullptr)
       add_attribute(out, *deep, true);
-    else if (auto pair = split_once(text, '=')) out.values.emplace_back(pair->first, pair->second);
-    else out.flags.push_back(text);
+    else if (auto pair = split_once(text, '='))
+      out.values.emplace_back(pair->first, pair->second);
+    else
+      out.flags.push_back(text);
   }
   return out;
 }
 
-bool is_bind(const oci::Mount& mount, const MountOptions& options) { return options.bind || mount.type == "bind"; }
+bool is_bind(const oci::Mount& mount, const MountOptions& options) {
+  return options.bind || mount.type == "bind";
+}
 
 }  // namespace sampan::runtime::internal

@@ -13,13 +13,13 @@
 namespace sampan::runtime::internal {
 
 struct MountOptions {
-  bool bind = false, recursive = false;            // "bind", "rbind"
-  uint64_t set = 0, clear = 0;                     // attributes of this mount
-  uint64_t recursive_set = 0, recursive_clear = 0; // "rro", "rnosuid", ...: of everything below too
+  bool bind = false, recursive = false;             // "bind", "rbind"
+  uint64_t set = 0, clear = 0;                      // attributes of this mount
+  uint64_t recursive_set = 0, recursive_clear = 0;  // "rro", "rnosuid", ...: of everything below too
   uint64_t propagation = 0, recursive_propagation = 0;
-  bool copy_up = false;                            // "tmpcopyup"
+  bool copy_up = false;  // "tmpcopyup"
   bool idmap = false, recursive_idmap = false;
-  std::vector<std::string> flags;                  // filesystem options without a value
+  std::vector<std::string> flags;  // filesystem options without a value
   std::vector<std::pair<std::string, std::string>> values;
   bool read_only() const;
 };

@@ -14,10 +14,19 @@
 namespace sampan::runtime::internal {
 namespace {
 
-// What may lie over a file of procfs: read-only views that tools like lxcfs provide, and nothing that steers the kernel.
-constexpr std::string_view kProcAllowed[] = {
-    "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
-    "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"};
+// What may lie over a file of procfs: read-only views that tools like lxcfs provide, and nothing that steers the
+// kernel.
+constexpr std::string_view kProcAllowed[] = {"/proc/cpuinfo",
+                                             "/proc/diskstats",
+                                             "/proc/meminfo",
+                                             "/proc/stat",
+                                             "/proc/swaps",
+                                             "/proc/uptime",
+                                             "/proc/loadavg",
+                                             "/proc/slabinfo",
+                                             "/proc/net/dev",
+                                             "/proc/sys/kernel/ns_last_pid",
+                                             "/proc/sys/crypto/fips_enabled"};
 
 /// proc and sysfs go onto a real directory only: an image whose /proc is a link would have the container's processes
 /// write where they think procfs is (CVE-2019-19921, CVE-2023-28642).
@@ -33,14 +42,14 @@ Result<sys::Fd> ordinary_directory(Child& child, const std::string& destination,
 Result<sys::Fd> open_target(Child& child, const std::string& destination, bool directory) {
   auto found = sys::open_in_root(child.root.get(), destination, O_PATH);
   if (found || found.error().errno_value() != ENOENT) return found;
-  if (directory)
-    return TRY(sys::make_dirs_in_root(child.root.get(), destination, 0755)).as<sys::FdTag>();
+  if (directory) return TRY(sys::make_dirs_in_root(child.root.get(), destination, 0755)).as<sys::FdTag>();
   return sys::create_file_in_root(child.root.get(), destination, 0755, sys::FileType::Any);
 }
 
 Result<void> refuse_inside_proc(const sys::MountFd& mount, int target, const std::string& destination) {
   if (TRY(sys::fs_facts(target)).magic != sys::magic::kProc) return {};
-  if (TRY(sys::fs_facts(mount.get())).magic == sys::magic::kProc) return {};  // one procfs over another, as rbind of /proc
+  if (TRY(sys::fs_facts(mount.get())).magic == sys::magic::kProc)
+    return {};  // one procfs over another, as rbind of /proc
   if (std::find(std::begin(kProcAllowed), std::end(kProcAllowed), destination) != std::end(kProcAllowed)) return {};
   return fail(Code::InvalidArgument, "\"{}\" cannot be mounted because it is inside /proc", destination);
 }
@@ -88,7 +97,8 @@ Result<void> mount_one(Child& child, const PreparedMount& prepared) {
 
 }  // namespace
 
-Result<void> attach_in_root(Child& child, const sys::MountFd& mount, const std::string& destination, const std::string& type) {
+Result<void> attach_in_root(Child& child, const sys::MountFd& mount, const std::string& destination,
+                            const std::string& type) {
   bool strict = type == "proc" || type == "sysfs";
   bool directory = S_ISDIR(TRY(sys::stat_fd(mount.get())).st_mode);
   auto target = TRY(strict ? ordinary_directory(child, destination, type) : open_target(child, destination, directory));
@@ -97,10 +107,12 @@ Result<void> attach_in_root(Child& child, const sys::MountFd& mount, const std::
   if (root.st_dev == there.st_dev && root.st_ino == there.st_ino)
     return fail(Code::InvalidArgument, "mount destination \"{}\" is the root directory", destination);
   if (directory && !S_ISDIR(there.st_mode))
-    return fail(Code::InvalidArgument, "not a directory: Are you trying to mount a directory onto a file (or vice-versa)? "
+    return fail(Code::InvalidArgument,
+                "not a directory: Are you trying to mount a directory onto a file (or vice-versa)? "
                 "Check if the specified host path exists and is the expected type");
   if (!directory && S_ISDIR(there.st_mode))
-    return fail(Code::InvalidArgument, "not a directory: Are you trying to mount a file onto a directory (or vice-versa)? "
+    return fail(Code::InvalidArgument,
+                "not a directory: Are you trying to mount a file onto a directory (or vice-versa)? "
                 "Check if the specified host path exists and is the expected type");
   return sys::attach_mount(mount, target.get());
 }
@@ -112,7 +124,8 @@ Result<void> mount_all(Child& child) {
     auto mounted = mount_one(child, prepared);
     if (!mounted)
       return std::move(mounted).error().context(fmt::format("error mounting \"{}\" to rootfs at \"{}\"",
-                                                            mount.source.empty() ? mount.type : mount.source, mount.destination));
+                                                            mount.source.empty() ? mount.type : mount.source,
+                                                            mount.destination));
   }
   if (child.container->init_program.valid())
     TRY(attach_in_root(child, child.container->init_program, "/sbin/docker-init", "bind"));
@@ -122,7 +135,8 @@ Result<void> mount_all(Child& child) {
 Result<void> mount_cgroups(Child& child, const PreparedMount& prepared) {
   const auto& binds = child.container->cgroup_binds;
   const std::string& destination = prepared.mount->destination;
-  if (binds.size() == 1 && binds[0].first.empty()) return attach_in_root(child, binds[0].second, destination, "cgroup2");
+  if (binds.size() == 1 && binds[0].first.empty())
+    return attach_in_root(child, binds[0].second, destination, "cgroup2");
   auto fs = TRY(sys::open_fs("tmpfs"));
   TRY(sys::set_fs_string(fs, "source", "cgroup"));
   TRY(sys::set_fs_string(fs, "mode", "755"));

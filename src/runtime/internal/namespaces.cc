@@ -9,8 +9,8 @@
 
 namespace sampan::runtime::internal {
 
-// Before any namespace is joined: a process of the container could otherwise trace this one, or open its descriptors and
-// its program, as soon as it can see it (CVE-2016-9962).
+// Before any namespace is joined: a process of the container could otherwise trace this one, or open its descriptors
+// and its program, as soon as it can see it (CVE-2016-9962).
 Result<void> protect_process(Child& child) {
   TRY(sys::set_dumpable(false));
   sys::set_process_name(child.join ? "sampan:exec" : "sampan:init");
@@ -27,8 +27,8 @@ Result<void> join_cgroups(Child& child) {
 
 namespace {
 
-/// Clocks can be shifted only in a time namespace that has no process yet: unshare makes it for children, its clocks are
-/// set, and then this process moves in.
+/// Clocks can be shifted only in a time namespace that has no process yet: unshare makes it for children, its clocks
+/// are set, and then this process moves in.
 Result<void> make_time_namespace(Child& child) {
   TRY(sys::unshare_namespaces(sys::ns::kTime));
   std::string lines;
@@ -50,7 +50,8 @@ Result<void> join_namespaces(Child& child) {
   for (const auto& join : child.container->joins)
     if (join.type != sys::ns::kUser) TRY(sys::set_namespaces(join.fd.get(), join.type));
   if (child.container->late_namespaces & sys::ns::kTime) TRY_CONTEXT(make_time_namespace(child), "time");
-  if (child.container->late_namespaces & sys::ns::kCgroup) TRY_CONTEXT(sys::unshare_namespaces(sys::ns::kCgroup), "cgroup");
+  if (child.container->late_namespaces & sys::ns::kCgroup)
+    TRY_CONTEXT(sys::unshare_namespaces(sys::ns::kCgroup), "cgroup");
   return {};
 }
 
@@ -65,7 +66,8 @@ Result<void> become_mapped_root(Child& child) {
   TRY(sys::set_all_gids(0));
   TRY(sys::set_all_uids(0));
   TRY(sys::set_dumpable(false));  // changing ids resets it to the system's default
-  if (child.container && (child.container->late_namespaces & sys::ns::kIpc)) return sys::unshare_namespaces(sys::ns::kIpc);
+  if (child.container && (child.container->late_namespaces & sys::ns::kIpc))
+    return sys::unshare_namespaces(sys::ns::kIpc);
   return {};
 }
 

@@ -29,7 +29,8 @@ Result<NamespaceJoin> open_namespace(const oci::Namespace& wanted, uint64_t type
   return NamespaceJoin{std::move(fd), type};
 }
 
-Result<void> idmap_mount(const sys::MountFd& mount, const oci::Mount& asked, const MountOptions& options, const oci::Spec& spec) {
+Result<void> idmap_mount(const sys::MountFd& mount, const oci::Mount& asked, const MountOptions& options,
+                         const oci::Spec& spec) {
   if (!options.idmap && !options.recursive_idmap && asked.uid_mappings.empty()) return {};
   const auto& uids = asked.uid_mappings.empty() ? spec.linux_->uid_mappings : asked.uid_mappings;
   const auto& gids = asked.gid_mappings.empty() ? spec.linux_->gid_mappings : asked.gid_mappings;
@@ -41,18 +42,21 @@ Result<void> idmap_mount(const sys::MountFd& mount, const oci::Mount& asked, con
 /// A detached copy of the source with everything that was asked for. Without an explicit propagation what the host
 /// mounts later shows up inside, and nothing goes the other way.
 Result<sys::MountFd> open_bind(const oci::Mount& asked, const MountOptions& options, const oci::Spec& spec) {
-  auto mount = TRY(sys::clone_mount(AT_FDCWD, asked.source, options.recursive ? sys::Recursive::Yes : sys::Recursive::No));
+  auto mount =
+      TRY(sys::clone_mount(AT_FDCWD, asked.source, options.recursive ? sys::Recursive::Yes : sys::Recursive::No));
   TRY(idmap_mount(mount, asked, options, spec));
   if (options.recursive_set | options.recursive_clear)
-    TRY(sys::change_mount(mount.get(), {.set = options.recursive_set, .clear = options.recursive_clear}, sys::Recursive::Yes));
+    TRY(sys::change_mount(mount.get(), {.set = options.recursive_set, .clear = options.recursive_clear},
+                          sys::Recursive::Yes));
   if (options.set | options.clear)
     TRY(sys::change_mount(mount.get(), {.set = options.set, .clear = options.clear}, sys::Recursive::No));
   if (options.propagation != 0)
     TRY(sys::change_mount(mount.get(), {.propagation = options.propagation}, sys::Recursive::No));
   else
-    TRY(sys::change_mount(mount.get(), {.propagation = options.recursive_propagation ? options.recursive_propagation
-                                                                                     : sys::propagation::kSlave},
-                          sys::Recursive::Yes));
+    TRY(sys::change_mount(
+        mount.get(),
+        {.propagation = options.recursive_propagation ? options.recursive_propagation : sys::propagation::kSlave},
+        sys::Recursive::Yes));
   return mount;
 }
 
@@ -63,7 +67,8 @@ Result<void> plan_mounts(const oci::Spec& spec, ContainerPlan& plan) {
     if (is_bind(asked, prepared.options)) {
       auto source = open_bind(asked, prepared.options, spec);
       if (!source)
-        return std::move(source).error().context(fmt::format("error mounting \"{}\" to rootfs at \"{}\"", asked.source, asked.destination));
+        return std::move(source).error().context(
+            fmt::format("error mounting \"{}\" to rootfs at \"{}\"", asked.source, asked.destination));
       prepared.source = std::move(*source);
     }
     plan.mounts.push_back(std::move(prepared));
@@ -87,7 +92,9 @@ Result<void> plan_devices(const oci::Spec& spec, ContainerPlan& plan) {
   return {};
 }
 
-std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string last_component(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 /// The container's own directory of every hierarchy. A bind of it looks, inside a cgroup namespace, exactly as a fresh
 /// mount would, for a third of the calls.
@@ -119,8 +126,10 @@ Result<sys::CapabilityMask> mask_of(const std::vector<std::string>& names, std::
   sys::CapabilityMask mask = 0;
   for (const auto& name : names) {
     auto number = sys::capability_of_name(name);
-    if (number) mask |= sys::CapabilityMask{1} << *number;
-    else warnings.push_back(fmt::format("unknown capability \"{}\" was not given", name));
+    if (number)
+      mask |= sys::CapabilityMask{1} << *number;
+    else
+      warnings.push_back(fmt::format("unknown capability \"{}\" was not given", name));
   }
   return mask;
 }
@@ -142,8 +151,10 @@ Result<NamespacePlan> plan_namespaces(const oci::Spec& spec) {
       continue;
     }
     auto join = TRY(open_namespace(wanted, flag));
-    if (flag == sys::ns::kPid) plan.pid = std::move(join.fd);
-    else plan.joins.push_back(std::move(join));
+    if (flag == sys::ns::kPid)
+      plan.pid = std::move(join.fd);
+    else
+      plan.joins.push_back(std::move(join));
     plan.user_joined = plan.user_joined || flag == sys::ns::kUser;
   }
   // An IPC namespace gives its message queue file system to whoever makes it: that must be the mapped root.
@@ -182,8 +193,9 @@ Result<sys::MountFd> open_rootfs(const oci::Mount& mount) {
   return sys::make_fs_mount(fs, options.set);
 }
 
-Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions& options, const cgroup::HostCgroups& host,
-                                     const cgroup::Cgroup& cgroups, NamespacePlan& namespaces) {
+Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions& options,
+                                     const cgroup::HostCgroups& host, const cgroup::Cgroup& cgroups,
+                                     NamespacePlan& namespaces) {
   ContainerPlan plan;
   plan.spec = &spec;
   plan.new_namespaces = namespaces.made_by_clone;
@@ -198,9 +210,10 @@ Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions&
   TRY_CONTEXT(plan_devices(spec, plan), "open devices");
   TRY_CONTEXT(plan_cgroup_mounts(host, cgroups, plan), "open control groups");
   if (options.init_path.empty()) return plan;
-  plan.init_program = TRY_CONTEXT(sys::clone_mount(AT_FDCWD, options.init_path, sys::Recursive::No), "open init program");
-  TRY(sys::change_mount(plan.init_program.get(), {.set = sys::attr::kReadOnly, .propagation = sys::propagation::kPrivate},
-                        sys::Recursive::No));
+  plan.init_program =
+      TRY_CONTEXT(sys::clone_mount(AT_FDCWD, options.init_path, sys::Recursive::No), "open init program");
+  TRY(sys::change_mount(plan.init_program.get(),
+                        {.set = sys::attr::kReadOnly, .propagation = sys::propagation::kPrivate}, sys::Recursive::No));
   return plan;
 }
 

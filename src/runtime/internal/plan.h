@@ -15,14 +15,15 @@ namespace sampan::runtime::internal {
 
 struct NamespacePlan {
   uint64_t made_by_clone = 0, made_late = 0;
-  std::vector<NamespaceJoin> joins;       // pid apart
-  sys::Fd pid;                            // to be joined by the parent, around the clone
+  std::vector<NamespaceJoin> joins;  // pid apart
+  sys::Fd pid;                       // to be joined by the parent, around the clone
   bool user_joined = false;
 };
 Result<NamespacePlan> plan_namespaces(const oci::Spec& spec);
 
-Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions& options, const cgroup::HostCgroups& host,
-                                     const cgroup::Cgroup& cgroups, NamespacePlan& namespaces);
+Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions& options,
+                                     const cgroup::HostCgroups& host, const cgroup::Cgroup& cgroups,
+                                     NamespacePlan& namespaces);
 /// Capability masks of the process, limited to what there is.
 Result<void> plan_capabilities(const oci::Process& process, ProcessPlan& plan, std::vector<std::string>& warnings);
 /// The root filesystem, detached.

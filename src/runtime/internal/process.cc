@@ -83,7 +83,8 @@ Result<void> adopt_sibling(Channel& channel, Process& child) {
 /// By the parent, which sees the host's /proc and keeps its rights. Lowering it needs CAP_SYS_RESOURCE.
 Result<void> set_oom_score(const oci::Process& process, Process& child) {
   if (!process.oom_score_adj) return {};
-  auto written = sys::write_kernel_file(fmt::format("/proc/{}/oom_score_adj", child.pid), std::to_string(*process.oom_score_adj));
+  auto written =
+      sys::write_kernel_file(fmt::format("/proc/{}/oom_score_adj", child.pid), std::to_string(*process.oom_score_adj));
   if (written || written.error().errno_value() == ENOENT) return {};
   if (written.error().errno_value() != EACCES) return written;
   child.warnings.push_back(fmt::format("oom_score_adj cannot be lowered to {} on this host", *process.oom_score_adj));

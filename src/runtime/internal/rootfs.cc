@@ -67,7 +67,8 @@ Result<void> finish_rootfs(Child& child) {
     if (propagation == 0)
       return fail(Code::InvalidArgument, "unknown rootfsPropagation \"{}\"", spec.linux_->rootfs_propagation);
     bool recursive = spec.linux_->rootfs_propagation.starts_with('r');
-    TRY(sys::change_mount(child.root.get(), {.propagation = propagation}, recursive ? sys::Recursive::Yes : sys::Recursive::No));
+    TRY(sys::change_mount(child.root.get(), {.propagation = propagation},
+                          recursive ? sys::Recursive::Yes : sys::Recursive::No));
   }
   if (spec.root && spec.root->readonly)
     TRY(sys::change_mount(child.root.get(), {.set = sys::attr::kReadOnly}, sys::Recursive::No));
@@ -80,7 +81,8 @@ Result<void> open_joined_root(Child& child) {
   auto wanted = TRY(sys::stat_fd(child.join->root.get()));
   struct stat now;
   if (::stat("/", &now) < 0) return sys::sys_error("stat", "/");
-  if ((wanted.st_dev != now.st_dev || wanted.st_ino != now.st_ino) && ::chroot(".") < 0) return sys::sys_error("chroot");
+  if ((wanted.st_dev != now.st_dev || wanted.st_ino != now.st_ino) && ::chroot(".") < 0)
+    return sys::sys_error("chroot");
   if (::chdir("/") < 0) return sys::sys_error("chdir", "/");
   child.root = TRY(sys::open_dir("/"));
   return {};

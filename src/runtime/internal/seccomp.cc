@@ -2,7 +2,6 @@
 // front: numbers above the newest one that the profile knows answer ENOSYS instead of the default action, so that a
 // newer libc falls back to older calls instead of dying of EPERM.
 // Source: runtime-spec config-linux.md "Seccomp"; seccomp(2); seccomp_rule_add(3).
-#include <linux/audit.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -27,17 +26,17 @@ struct FilterCloser {
 using Filter = std::unique_ptr<void, FilterCloser>;
 
 struct Architecture {
-  std::string_view name;   // "SCMP_ARCH_" left out
+  std::string_view name;  // "SCMP_ARCH_" left out
   uint32_t token;
 };
 constexpr Architecture kArchitectures[] = {
-    {"NATIVE", SCMP_ARCH_NATIVE},           {"X86", SCMP_ARCH_X86},                 {"X86_64", SCMP_ARCH_X86_64},
-    {"X32", SCMP_ARCH_X32},                 {"ARM", SCMP_ARCH_ARM},                 {"AARCH64", SCMP_ARCH_AARCH64},
-    {"MIPS", SCMP_ARCH_MIPS},               {"MIPS64", SCMP_ARCH_MIPS64},           {"MIPS64N32", SCMP_ARCH_MIPS64N32},
-    {"MIPSEL", SCMP_ARCH_MIPSEL},           {"MIPSEL64", SCMP_ARCH_MIPSEL64},       {"MIPSEL64N32", SCMP_ARCH_MIPSEL64N32},
-    {"PPC", SCMP_ARCH_PPC},                 {"PPC64", SCMP_ARCH_PPC64},             {"PPC64LE", SCMP_ARCH_PPC64LE},
-    {"S390", SCMP_ARCH_S390},               {"S390X", SCMP_ARCH_S390X},             {"RISCV64", SCMP_ARCH_RISCV64},
-    {"PARISC", SCMP_ARCH_PARISC},           {"PARISC64", SCMP_ARCH_PARISC64}};
+    {"NATIVE", SCMP_ARCH_NATIVE}, {"X86", SCMP_ARCH_X86},           {"X86_64", SCMP_ARCH_X86_64},
+    {"X32", SCMP_ARCH_X32},       {"ARM", SCMP_ARCH_ARM},           {"AARCH64", SCMP_ARCH_AARCH64},
+    {"MIPS", SCMP_ARCH_MIPS},     {"MIPS64", SCMP_ARCH_MIPS64},     {"MIPS64N32", SCMP_ARCH_MIPS64N32},
+    {"MIPSEL", SCMP_ARCH_MIPSEL}, {"MIPSEL64", SCMP_ARCH_MIPSEL64}, {"MIPSEL64N32", SCMP_ARCH_MIPSEL64N32},
+    {"PPC", SCMP_ARCH_PPC},       {"PPC64", SCMP_ARCH_PPC64},       {"PPC64LE", SCMP_ARCH_PPC64LE},
+    {"S390", SCMP_ARCH_S390},     {"S390X", SCMP_ARCH_S390X},       {"RISCV64", SCMP_ARCH_RISCV64},
+    {"PARISC", SCMP_ARCH_PARISC}, {"PARISC64", SCMP_ARCH_PARISC64}};
 
 Result<uint32_t> architecture(std::string_view name) {
   std::string_view plain = name.starts_with("SCMP_ARCH_") ? name.substr(10) : name;
@@ -61,9 +60,13 @@ Result<uint32_t> action(std::string_view name, std::optional<uint32_t> errno_ret
 }
 
 Result<scmp_compare> comparison(std::string_view name) {
-  static constexpr std::pair<std::string_view, scmp_compare> kNames[] = {
-      {"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT}, {"SCMP_CMP_LE", SCMP_CMP_LE}, {"SCMP_CMP_EQ", SCMP_CMP_EQ},
-      {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT}, {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
+  static constexpr std::pair<std::string_view, scmp_compare> kNames[] = {{"SCMP_CMP_NE", SCMP_CMP_NE},
+                                                                         {"SCMP_CMP_LT", SCMP_CMP_LT},
+                                                                         {"SCMP_CMP_LE", SCMP_CMP_LE},
+                                                                         {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+                                                                         {"SCMP_CMP_GE", SCMP_CMP_GE},
+                                                                         {"SCMP_CMP_GT", SCMP_CMP_GT},
+                                                                         {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
   for (const auto& [known, value] : kNames)
     if (known == name) return value;
   return fail(Code::InvalidArgument, "unknown seccomp operator \"{}\"", name);
@@ -124,16 +127,16 @@ constexpr uint32_t kNumberOffset = 0, kArchOffset = 4, kX32Bit = 0x40000000, kRe
 }  // namespace
 
 void append_newer_calls_stub(SeccompProgram& program, uint32_t audit_arch, uint32_t newest, uint32_t newest_x32) {
-  if (audit_arch == AUDIT_ARCH_X86_64) {
-    program.insert(program.end(), {bpf(kLoad, 0, 0, kArchOffset), bpf(kJumpEqual, 0, 5, audit_arch),
-                                   bpf(kLoad, 0, 0, kNumberOffset), bpf(kJumpAtLeast, 0, 1, kX32Bit),
-                                   bpf(kJumpGreater, 1, 2, newest_x32 | kX32Bit), bpf(kJumpGreater, 0, 1, newest),
-                                   bpf(kReturn, 0, 0, kReturnEnosys)});
+  if (audit_arch == SCMP_ARCH_X86_64) {
+    program.insert(program.end(),
+                   {bpf(kLoad, 0, 0, kArchOffset), bpf(kJumpEqual, 0, 5, audit_arch), bpf(kLoad, 0, 0, kNumberOffset),
+                    bpf(kJumpAtLeast, 0, 1, kX32Bit), bpf(kJumpGreater, 1, 2, newest_x32 | kX32Bit),
+                    bpf(kJumpGreater, 0, 1, newest), bpf(kReturn, 0, 0, kReturnEnosys)});
     return;
   }
-  program.insert(program.end(), {bpf(kLoad, 0, 0, kArchOffset), bpf(kJumpEqual, 0, 3, audit_arch),
-                                 bpf(kLoad, 0, 0, kNumberOffset), bpf(kJumpGreater, 0, 1, newest),
-                                 bpf(kReturn, 0, 0, kReturnEnosys)});
+  program.insert(program.end(),
+                 {bpf(kLoad, 0, 0, kArchOffset), bpf(kJumpEqual, 0, 3, audit_arch), bpf(kLoad, 0, 0, kNumberOffset),
+                  bpf(kJumpGreater, 0, 1, newest), bpf(kReturn, 0, 0, kReturnEnosys)});
 }
 
 namespace {
@@ -141,11 +144,13 @@ namespace {
 uint32_t newest_call(const oci::Seccomp& seccomp, uint32_t token) {
   int newest = 0;
   for (const auto& rule : seccomp.syscalls)
-    for (const auto& name : rule.names) newest = std::max(newest, seccomp_syscall_resolve_name_arch(token, name.c_str()));
+    for (const auto& name : rule.names)
+      newest = std::max(newest, seccomp_syscall_resolve_name_arch(token, name.c_str()));
   return static_cast<uint32_t>(newest) & ~kX32Bit;
 }
 
-SeccompProgram newer_calls_stub(const oci::Seccomp& seccomp, uint32_t default_action, const std::vector<uint32_t>& tokens) {
+SeccompProgram newer_calls_stub(const oci::Seccomp& seccomp, uint32_t default_action,
+                                const std::vector<uint32_t>& tokens) {
   SeccompProgram program;
   bool refuses = default_action != SCMP_ACT_ALLOW && default_action != SCMP_ACT_LOG &&
                  (default_action & 0x7fff0000U) != (SCMP_ACT_TRACE(0) & 0x7fff0000U);
@@ -153,7 +158,8 @@ SeccompProgram newer_calls_stub(const oci::Seccomp& seccomp, uint32_t default_ac
   bool x32 = std::find(tokens.begin(), tokens.end(), SCMP_ARCH_X32) != tokens.end();
   for (uint32_t token : tokens)
     if (token != SCMP_ARCH_X32)
-      append_newer_calls_stub(program, token, newest_call(seccomp, token), x32 ? newest_call(seccomp, SCMP_ARCH_X32) : 0);
+      append_newer_calls_stub(program, token, newest_call(seccomp, token),
+                              x32 ? newest_call(seccomp, SCMP_ARCH_X32) : 0);
   return program;
 }
 
@@ -164,10 +170,14 @@ Result<unsigned> seccomp_flags(const std::vector<std::string>& names) {
   if (names.empty()) return sys::seccomp_flag::kSpecAllow;
   unsigned flags = 0;
   for (const auto& name : names) {
-    if (name == "SECCOMP_FILTER_FLAG_LOG") flags |= sys::seccomp_flag::kLog;
-    else if (name == "SECCOMP_FILTER_FLAG_SPEC_ALLOW") flags |= sys::seccomp_flag::kSpecAllow;
-    else if (name == "SECCOMP_FILTER_FLAG_TSYNC") flags |= sys::seccomp_flag::kTsync;
-    else return fail(Code::InvalidArgument, "unknown seccomp flag \"{}\"", name);
+    if (name == "SECCOMP_FILTER_FLAG_LOG")
+      flags |= sys::seccomp_flag::kLog;
+    else if (name == "SECCOMP_FILTER_FLAG_SPEC_ALLOW")
+      flags |= sys::seccomp_flag::kSpecAllow;
+    else if (name == "SECCOMP_FILTER_FLAG_TSYNC")
+      flags |= sys::seccomp_flag::kTsync;
+    else
+      return fail(Code::InvalidArgument, "unknown seccomp flag \"{}\"", name);
   }
   return flags;
 }

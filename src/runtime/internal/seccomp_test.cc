@@ -74,7 +74,8 @@ TEST(Seccomp, compacting_changes_no_answer) {
     for (const auto& arg : rule.args)
       for (uint64_t value : {arg.value, arg.value_two})
         values.insert(values.end(), {value - 1, value, value + 1, value | 1ULL << 40, ~value});
-  for (uint32_t arch : {uint32_t{AUDIT_ARCH_X86_64}, uint32_t{AUDIT_ARCH_I386}, uint32_t{AUDIT_ARCH_AARCH64}, uint32_t{0}})
+  for (uint32_t arch :
+       {uint32_t{AUDIT_ARCH_X86_64}, uint32_t{AUDIT_ARCH_I386}, uint32_t{AUDIT_ARCH_AARCH64}, uint32_t{0}})
     for (uint32_t base : {0U, kX32, 0x80000000U, 0xfffffc00U})
       for (uint32_t number = base; number - base < 1024; ++number)
         for (uint64_t value : values)
@@ -88,8 +89,9 @@ TEST(Seccomp, compacting_changes_no_answer) {
 TEST(Seccomp, a_program_that_is_not_understood_stays_as_it_is) {
   SeccompProgram odd = {bpf(bpf_code::kLoad, 0, 0, 0), bpf(0x07, 0, 0, 0), bpf(bpf_code::kReturn, 0, 0, 0)};
   EXPECT_EQ(compact_filter(odd), odd);
-  SeccompProgram masked = {bpf(bpf_code::kLoad, 0, 0, 0), bpf(bpf_code::kAnd, 0, 0, 0xff), bpf(bpf_code::kJumpEqual, 0, 1, 3),
-                           bpf(bpf_code::kReturn, 0, 0, 1), bpf(bpf_code::kReturn, 0, 0, 2)};
+  SeccompProgram masked = {bpf(bpf_code::kLoad, 0, 0, 0), bpf(bpf_code::kAnd, 0, 0, 0xff),
+                           bpf(bpf_code::kJumpEqual, 0, 1, 3), bpf(bpf_code::kReturn, 0, 0, 1),
+                           bpf(bpf_code::kReturn, 0, 0, 2)};
   EXPECT_EQ(compact_filter(masked), masked);
   SeccompProgram leads_out = {bpf(bpf_code::kJump, 0, 0, 5), bpf(bpf_code::kReturn, 0, 0, 0)};
   EXPECT_EQ(compact_filter(leads_out), leads_out);

@@ -31,13 +31,13 @@ struct NamespaceJoin {
 struct PreparedMount {
   const oci::Mount* mount = nullptr;
   MountOptions options;
-  sys::MountFd source;   // valid for bind mounts: detached, attributes applied
+  sys::MountFd source;  // valid for bind mounts: detached, attributes applied
 };
 
 /// Host device nodes, for containers that may not make their own.
 struct PreparedDevice {
   oci::Device device;
-  sys::MountFd source;   // valid when it is bound
+  sys::MountFd source;  // valid when it is bound
 };
 
 /// How the process itself shall be; the same for init and for exec.
@@ -47,30 +47,30 @@ struct ProcessPlan {
   std::vector<std::string> group_add;
   Stdio stdio;
   std::vector<int> preserve_fds;
-  std::span<const uint64_t> seccomp;   // empty: none
+  std::span<const uint64_t> seccomp;  // empty: none
   unsigned seccomp_flags = 0;
   bool make_workdir = false;
   int start_listener = -1;
   bool new_keyring = false;
   std::string keyring_name;
   std::vector<std::string> args;
-  std::vector<sys::Fd> cgroup_files;   // to write "0" into
-  sys::Fd null;                        // the host's /dev/null when a stream needs it
+  std::vector<sys::Fd> cgroup_files;  // to write "0" into
+  sys::Fd null;                       // the host's /dev/null when a stream needs it
   sys::CapabilityMask bounding = 0, effective = 0, permitted = 0, inheritable = 0, ambient = 0;
 };
 
 /// What a new container has beyond its process.
 struct ContainerPlan {
   const oci::Spec* spec = nullptr;
-  uint64_t new_namespaces = 0;         // made by clone
-  uint64_t late_namespaces = 0;        // unshared by the child itself: cgroup, and time with offsets
-  std::vector<NamespaceJoin> joins;    // without the pid namespace, which the parent joins for it
-  bool user_namespace = false;         // new or joined
-  bool own_mount_namespace = true;     // false: joined by path, no root filesystem is set up
+  uint64_t new_namespaces = 0;       // made by clone
+  uint64_t late_namespaces = 0;      // unshared by the child itself: cgroup, and time with offsets
+  std::vector<NamespaceJoin> joins;  // without the pid namespace, which the parent joins for it
+  bool user_namespace = false;       // new or joined
+  bool own_mount_namespace = true;   // false: joined by path, no root filesystem is set up
   sys::MountFd rootfs;
   std::vector<PreparedMount> mounts;
   std::vector<PreparedDevice> devices;
-  sys::MountFd init_program;           // bound at /sbin/docker-init when valid
+  sys::MountFd init_program;                                       // bound at /sbin/docker-init when valid
   std::vector<std::pair<std::string, sys::MountFd>> cgroup_binds;  // name below /sys/fs/cgroup ("" is itself)
   std::vector<std::pair<std::string, std::string>> cgroup_links;   // link name, target
   bool no_pivot = false;
@@ -79,23 +79,23 @@ struct ContainerPlan {
 /// How an exec'd process finds its container.
 struct JoinPlan {
   const sys::PidFd* init = nullptr;
-  uint64_t namespaces = 0;             // those in which init differs from us, without pid
-  sys::DirFd root;                     // init's root directory
+  uint64_t namespaces = 0;  // those in which init differs from us, without pid
+  sys::DirFd root;          // init's root directory
 };
 
 struct Child {
   const ProcessPlan& process;
-  const ContainerPlan* container;      // nullptr for exec
-  const JoinPlan* join;                // nullptr for init
+  const ContainerPlan* container;  // nullptr for exec
+  const JoinPlan* join;            // nullptr for init
   Channel& channel;
-  sys::DirFd root;                     // the root filesystem's top
-  sys::MountFd proc;                   // a procfs of our own, attached nowhere; made when first needed
+  sys::DirFd root;    // the root filesystem's top
+  sys::MountFd proc;  // a procfs of our own, attached nowhere; made when first needed
   Identity identity;
   std::vector<std::string> env;
-  sys::Fd terminal;                    // slave side
-  bool workdir_denied = false;         // root of this namespace may not enter it, the user perhaps may
-  std::string program;                 // resolved path of the executable
-  std::string state;                   // the state document, for hooks
+  sys::Fd terminal;             // slave side
+  bool workdir_denied = false;  // root of this namespace may not enter it, the user perhaps may
+  std::string program;          // resolved path of the executable
+  std::string state;            // the state document, for hooks
   bool wants(uint64_t ns) const { return container && ((container->new_namespaces | container->late_namespaces) & ns); }
 };
 
@@ -151,7 +151,8 @@ std::span<const InitStep> init_steps();
 std::span<const InitStep> exec_steps();
 
 /// Puts a detached mount onto a path inside the root, making the mount point; see mounts.cc for what it refuses.
-Result<void> attach_in_root(Child& child, const sys::MountFd& mount, const std::string& destination, const std::string& type);
+Result<void> attach_in_root(Child& child, const sys::MountFd& mount, const std::string& destination,
+                            const std::string& type);
 /// Copies what a directory holds into an empty one ("tmpcopyup"). Bounded in depth; never follows links.
 Result<void> copy_directory(int from, int to, int depth = 0);
 

@@ -12,8 +12,8 @@
 namespace sampan::runtime::internal {
 namespace {
 
-constexpr std::string_view kIpcKeys[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
-                                         "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+constexpr std::string_view kIpcKeys[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+                                         "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
 
 bool has_namespace(const Child& child, uint64_t type) {
   if (child.wants(type)) return true;

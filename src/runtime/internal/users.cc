@@ -142,8 +142,10 @@ Result<Identity> resolve_user(const UserRequest& request, std::string_view passw
     if (!entry->home.empty()) identity.home = std::string(entry->home);
   }
   std::vector<gid_t> groups;
-  if (!wanted_group.empty()) identity.gid = TRY(resolve_group(wanted_group, group));
-  else if (entry) groups = groups_of_member(group, entry->name);
+  if (!wanted_group.empty())
+    identity.gid = TRY(resolve_group(wanted_group, group));
+  else if (entry)
+    groups = groups_of_member(group, entry->name);
   set_supplementary(identity, std::move(groups));
   TRY(add_groups(identity, request.group_add, group));
   return identity;

@@ -19,12 +19,12 @@ namespace sampan::runtime::internal {
 
 struct Identity {
   uint32_t uid = 0, gid = 0;
-  std::vector<gid_t> groups;   // supplementary, the primary one included, sorted
+  std::vector<gid_t> groups;  // supplementary, the primary one included, sorted
   std::string home = "/";
 };
 
 struct UserRequest {
-  std::string user;                     // "user[:group]", not empty
+  std::string user;  // "user[:group]", not empty
   std::vector<std::string> group_add;
 };
 
