@@ -64,9 +64,8 @@ void add_default_mounts(const ContainerRecord& record, const SecurityOptions& se
   out.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   if (host.ipc_mode == "none") return;
   if (host.ipc_mode == "host") {
-    std::erase_if(out, [](const oci::Mount& m) { return m.destination == "/dev/mqueue"; });
+    // A queue filesystem belongs to an IPC namespace: mounted in the host's it is the host's, whether or not /dev/mqueue is.
     out.push_back(mount("/dev/shm", "bind", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"}));
-    out.push_back(mount("/dev/mqueue", "bind", "/dev/mqueue", {"rbind", "nosuid", "noexec", "nodev"}));
     return;
   }
   if (host.ipc_mode.starts_with("container:")) return;  // the engine binds the other's /dev/shm

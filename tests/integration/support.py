@@ -305,7 +305,7 @@ def census(daemon):
     data = daemon.data_root
     def names(*parts):
         directory = data.joinpath(*parts)
-        return sorted(p.name for p in directory.iterdir()) if directory.exists() else []
+        return sorted(p.name for p in directory.iterdir() if not p.name.startswith(".trash")) if directory.exists() else []
     pid = daemon.process.pid
     return {
         "processes": len(daemon.shim_pids()),

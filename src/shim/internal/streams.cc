@@ -75,7 +75,8 @@ Result<void> ProcessStreams::attach(sys::Fd client, const WireAttach& wiring, st
   if (options_.tty) effective.multiplexed = false;
   if (!options_.open_stdin) effective.stdin_ = false;
   std::string keys;
-  if (effective.stdin_) keys = TRY(parse_detach_keys(wiring.detach_keys));
+  // Only a terminal has keys: any two bytes may stand next to each other in piped data.
+  if (effective.stdin_ && options_.tty) keys = TRY(parse_detach_keys(wiring.detach_keys));
   clients_.push_back(std::make_unique<AttachedClient>(loop_, scratch_, *this, std::move(client), effective, std::move(keys)));
   if (!input_.queue.empty()) clients_.back()->pause_input(true);
   clients_.back()->begin(leftover_input);
