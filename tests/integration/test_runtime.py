@@ -1,5 +1,6 @@
 """sampan-runtime as a drop-in for runc: every case runs on both where runc is installed."""
 import array
+import errno
 import json
 import os
 import pathlib
@@ -61,9 +62,15 @@ class Runtime:
         argv = [self.program, "--root", str(self.home / "state"), command, *words]
         kwargs.setdefault("stdin", subprocess.DEVNULL)
         kwargs.setdefault("stdout", subprocess.PIPE)
-        done = subprocess.run(argv, stderr=subprocess.PIPE, text=True, timeout=30, **kwargs)
+        kwargs.setdefault("stderr", subprocess.PIPE)
+        done = subprocess.run(argv, text=True, timeout=30, **kwargs)
         assert not check or done.returncode == 0, done.stderr
         return done
+
+    def detached(self, command, *words, check=True):
+        """For what outlives the command: a pipe would be held open by it."""
+        with open(self.home / "out", "w") as out:
+            self(command, *words, "--bundle", str(self.bundle), self.id, stdout=out, stderr=out, check=check)
 
     def state(self):
         return json.loads(self("state", self.id).stdout)
@@ -95,8 +102,7 @@ def test_run_gives_output_and_exit_code(runtime):
 def test_life_from_create_to_delete(runtime):
     runtime.spec("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.02; done")
     pid_file = runtime.home / "pid"
-    with open(runtime.home / "out", "w") as out:
-        runtime("create", "--bundle", str(runtime.bundle), "--pid-file", str(pid_file), runtime.id, stdout=out)
+    runtime.detached("create", "--pid-file", str(pid_file))
     state = runtime.state()
     assert state["status"] == "created" and state["pid"] == int(pid_file.read_text())
     assert set(state) >= {"ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "owner"}
@@ -133,8 +139,7 @@ def test_errors_are_json_in_the_log(runtime):
 
 def test_update_changes_a_running_container(runtime):
     runtime.spec("sleep", "100")
-    with open(os.devnull, "w") as out:
-        runtime("run", "--detach", "--bundle", str(runtime.bundle), runtime.id, stdout=out)
+    runtime.detached("run", "--detach")
     limit = next(p for p in (pathlib.Path(f"/sys/fs/cgroup/pids{runtime.cgroup}/pids.max"),
                              pathlib.Path(f"/sys/fs/cgroup{runtime.cgroup}/pids.max")) if p.exists())
     assert limit.read_text().strip() == "77"
@@ -150,7 +155,7 @@ def test_console_socket_receives_the_terminal(runtime):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        runtime("create", "--bundle", str(runtime.bundle), "--console-socket", path, runtime.id)
+        runtime.detached("create", "--console-socket", path)
         connection, _ = listener.accept()
         with connection:
             _, control, _, _ = connection.recvmsg(4096, socket.CMSG_SPACE(4))
@@ -194,18 +199,11 @@ def test_signals_are_forwarded_in_the_foreground(runtime):
 
 
 def test_the_program_cannot_be_overwritten_from_inside(runtime):
-    """CVE-2019-5736: the image's program is /proc/self/exe, so the runtime itself runs inside for a moment."""
+    """CVE-2019-5736: whoever sees the waiting init can open its program, but never for writing, running or not."""
     if "runc" in runtime.program:
-        pytest.skip("runc's own protection is its own business")
-    before = pathlib.Path(runtime.program).read_bytes()
-    (runtime.bundle / "rootfs/bin/evil").symlink_to("/proc/self/exe")
-    runtime.spec("/bin/evil", "events", "--interval", "100", "x")
-    with open(os.devnull, "w") as out:
-        runtime("run", "--detach", "--bundle", str(runtime.bundle), runtime.id, stdout=out, check=False)
-    runtime("delete", "--force", runtime.id, check=False)
-    runtime.spec("sh", "-c", "sleep 100")
-    with open(os.devnull, "w") as out:
-        runtime("run", "--detach", "--bundle", str(runtime.bundle), runtime.id, stdout=out)
-    for _ in range(20):
-        runtime("exec", runtime.id, "sh", "-c", "for p in /proc/[0-9]*; do echo x > $p/exe; done; true", check=False)
-    assert pathlib.Path(runtime.program).read_bytes() == before
+        pytest.skip("runc protects itself by other means")
+    runtime.spec("true")
+    runtime.detached("create")
+    with pytest.raises(OSError) as refused:
+        os.open(f"/proc/{runtime.state()['pid']}/exe", os.O_WRONLY)
+    assert refused.value.errno == errno.EROFS  # ETXTBSY would mean: wait until it has ended, and try again
