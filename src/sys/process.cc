@@ -134,16 +134,6 @@ Result<void> set_no_new_privileges() {
   return {};
 }
 
-Result<void> set_parent_death_signal(int signal) {
-  if (::prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) < 0) return sys_error("prctl PR_SET_PDEATHSIG");
-  return {};
-}
-
-Result<void> set_child_subreaper() {
-  if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) return sys_error("prctl PR_SET_CHILD_SUBREAPER");
-  return {};
-}
-
 void set_process_name(const char* name) {
   (void)::prctl(PR_SET_NAME, name, 0, 0, 0);
 }  // a nicety for ps

@@ -66,8 +66,6 @@ Result<uint64_t> namespace_type(int fd);
 Result<void> close_on_exec_from(unsigned first);
 Result<void> set_dumpable(bool dumpable);
 Result<void> set_no_new_privileges();
-Result<void> set_parent_death_signal(int signal);
-Result<void> set_child_subreaper();
 void set_process_name(const char* name);
 /// A fresh session keyring that nobody else has.
 Result<void> join_new_session_keyring(const std::string& name);
