@@ -134,7 +134,8 @@ Result<int> show_history(App& app, const Arguments& arguments) {
 }
 
 Result<int> tag_image(App& app, const Arguments& arguments) {
-  ImageName image = TRY(parse_image_name(arguments.positional[1]));
+  ImageName image = TRY_CONTEXT(parse_image_name(arguments.positional[1]),
+                                fmt::format("Error parsing reference: \"{}\" is not a valid repository/tag", arguments.positional[1]));
   if (!image.digest.empty()) return fail(Code::InvalidArgument, "refusing to create a tag with a digest reference");
   Query query("/images/" + segment(arguments.positional[0]) + "/tag");
   query.add("repo", image.repository).add("tag", image.tag.empty() ? "latest" : image.tag);

@@ -129,8 +129,10 @@ std::optional<UsageError> check_count(const Arguments& arguments) {
   } else if (count > command.max_arguments && command.max_arguments > 0) {
     wanted = "requires at most " + count_words(command.max_arguments);
   }
-  std::string text = fmt::format("sampan: '{}' {}\n\n", arguments.spelling, wanted);
-  return UsageError{text + usage_text(command, arguments.spelling), 1};
+  std::string text = fmt::format("sampan: '{}' {}\n\n", arguments.spelling, wanted) + usage_text(command, arguments.spelling);
+  // Docker's own inconsistency, which scripts grep for: "See" after this one error, "Run" after all others.
+  if (wanted.starts_with("requires at least")) text.replace(text.rfind("Run '"), 3, "See");
+  return UsageError{text, 1};
 }
 
 bool is_group(std::string_view name) {

@@ -195,7 +195,11 @@ VolumeArgument parse_volume(const std::string& text, const std::string& director
   auto parts = split(text, ':');
   if (parts.size() == 1) return {true, text};
   if (parts[0] == "." || parts[0] == ".." || parts[0].starts_with("./") || parts[0].starts_with("../")) {
-    std::string source = directory + "/" + parts[0];
+    std::string source = directory;
+    for (const std::string& part : split(parts[0], '/')) {
+      if (part == "..") source.resize(std::max<size_t>(source.rfind('/') == std::string::npos ? 0 : source.rfind('/'), 1));
+      else if (!part.empty() && part != ".") source += (source.ends_with('/') ? "" : "/") + part;
+    }
     return {false, source + text.substr(parts[0].size())};
   }
   return {false, text};
