@@ -31,7 +31,11 @@ std::string hijack_head(const Call& call, bool tty) {
   return out;
 }
 
-std::string detach_keys(const std::string& asked) { return asked.empty() ? kDefaultDetachKeys : asked; }
+/// Only what is typed at a terminal can ask for a detach: in a pipe the same bytes are data.
+std::string detach_keys(const std::string& asked, bool tty) {
+  if (!tty) return "";
+  return asked.empty() ? kDefaultDetachKeys : asked;
+}
 
 /// A client that does not read must not hold a pool thread for ever.
 void limit_sending(int socket, int seconds) {
@@ -128,7 +132,7 @@ async::Task<Result<void>> stream_attach(Call& call, StreamContext context) {
   plan.options.stdout_ = call.flag("stdout");
   plan.options.stderr_ = call.flag("stderr");
   plan.options.multiplexed = !tty;
-  plan.options.detach_keys = detach_keys(call.get("detachKeys"));
+  plan.options.detach_keys = detach_keys(call.get("detachKeys"), tty);
   auto taken = CO_TRY(co_await context.exchange.hijack(hijack_head(call, tty)));
   plan.options.leftover_input = std::move(taken.leftover);
   auto& engine = call.engine();
@@ -154,7 +158,7 @@ async::Task<Result<void>> stream_exec_start(Call& call, StreamContext context) {
   options.stdout_ = exec.spec.attach_stdout;
   options.stderr_ = exec.spec.attach_stderr;
   options.multiplexed = !exec.spec.tty;
-  options.detach_keys = detach_keys(exec.spec.detach_keys);
+  options.detach_keys = detach_keys(exec.spec.detach_keys, exec.spec.tty);
   auto taken = CO_TRY(co_await context.exchange.hijack(hijack_head(call, exec.spec.tty)));
   options.leftover_input = std::move(taken.leftover);
   co_await async::blocking(context.writes, [&, client = std::move(taken.socket)]() mutable {
