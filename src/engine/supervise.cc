@@ -26,13 +26,11 @@ void Core::adopt_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection>
 
 /// One wake-up, then the workers read: asking for the next event acknowledges the last, so each must have been acted on.
 void Core::watch_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection> connection) {
-  auto watch = loop_->watch(connection->event_fd(), [this, cell, connection] {
+  auto drain = [this, cell, connection] {
     workers_.post(cell->id, [this, cell, connection] { drain_shim(cell, connection); });
-    return false;
-  });
-  if (watch) return;
-  // No descriptor left to watch with: the exit would be missed, so the run counts as lost now.
-  workers_.post(cell->id, [this, cell, generation = connection->generation()] { shim_gone(cell, generation); });
+  };
+  // No memory to watch with: look again soon, or the exit would be missed.
+  if (!loop_->watch_once(connection->event_fd(), drain)) loop_->after(std::chrono::milliseconds(200), drain);
 }
 
 void Core::drain_shim(const CellPtr& cell, const std::shared_ptr<shim::ShimConnection>& connection) {
@@ -74,6 +72,11 @@ void Core::shim_gone(const CellPtr& cell, uint64_t generation) {
   if (exit && exit->generation == generation) {
     apply_exit(cell, generation, {exit->exit_code, exit->oom_killed, "", exit->finished_at});
     return;
+  }
+  // The connection broke, not the shim: take it up again.
+  auto connection = shim::connect_shim(shim_dir(cell->id));
+  if (connection && (*connection)->generation() == generation) {
+    return adopt_shim(cell, std::shared_ptr<shim::ShimConnection>(std::move(*connection)));
   }
   // Nobody saw the end: never a success. Whatever the container left is killed, or it would run without a parent.
   if (auto record = containers_.record(cell->id); record && record->generation == generation) {

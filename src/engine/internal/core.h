@@ -25,6 +25,7 @@ class Core final : public Engine {
 
   Result<void> recover() override;
   void shutdown() override;
+  void leave_host();
   const EngineOptions& options() const override { return options_; }
 
   Result<Created> create_container(const container::ContainerSpec& spec) override;

@@ -163,6 +163,23 @@ TEST(Loop, reports_readable_descriptors_and_timers) {
   ::close(ends[1]);
 }
 
+TEST(Loop, a_report_watched_once_can_be_watched_again_from_any_thread_at_once) {
+  auto loop = Loop::start();
+  ASSERT_TRUE(loop);
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ASSERT_EQ(::write(ends[1], "x", 1), 1);
+  for (int i = 0; i < 200; ++i) {  // stays readable: each round reports
+    auto ready = std::make_shared<std::promise<void>>();
+    auto watch = (*loop)->watch_once(ends[0], [ready] { ready->set_value(); });
+    ASSERT_TRUE(watch) << watch.error().message();
+    ASSERT_EQ(ready->get_future().wait_for(5s), std::future_status::ready);
+  }
+  (*loop)->stop();
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 // --- execs ------------------------------------------------------------------------------------------------------
 
 TEST(Execs, an_exec_starts_once_and_keeps_its_exit_code) {

@@ -23,16 +23,38 @@ void Loop::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<Loop::Token> Loop::watch(int fd, std::function<bool()> ready) {
+Result<Loop::Token> Loop::add(int fd, std::function<bool()> ready, bool once) {
   std::lock_guard lock(mutex_);
   Token token = next_token_++;
-  watches_[token] = {fd, std::make_shared<const std::function<bool()>>(std::move(ready))};
+  watches_[token] = {fd, std::make_shared<const std::function<bool()>>(std::move(ready)), once};
   auto added = poller_.add(fd, token);
   if (!added) {
     watches_.erase(token);
     return std::move(added).error();
   }
   return token;
+}
+
+Result<Loop::Token> Loop::watch(int fd, std::function<bool()> ready) { return add(fd, std::move(ready), false); }
+
+Result<Loop::Token> Loop::watch_once(int fd, std::function<void()> ready) {
+  return add(fd, [ready = std::move(ready)] {
+    ready();
+    return true;
+  }, true);
+}
+
+/// The callback of a watch that is still wanted.
+std::shared_ptr<const std::function<bool()>> Loop::take_ready(Token token) {
+  std::lock_guard lock(mutex_);
+  auto it = watches_.find(token);
+  if (stopping_ || it == watches_.end()) return nullptr;
+  auto ready = it->second.ready;
+  if (it->second.once) {
+    poller_.remove(it->second.fd);
+    watches_.erase(it);
+  }
+  return ready;
 }
 
 Loop::Token Loop::after(std::chrono::milliseconds delay, std::function<void()> fire) {
@@ -90,12 +112,7 @@ void Loop::run() {
     auto keys = poller_.wait(time_to_next());
     if (!keys) return;  // only a broken epoll descriptor gets here: nothing is left to wait on
     for (uint64_t key : *keys) {
-      std::shared_ptr<const std::function<bool()>> ready;
-      {
-        std::lock_guard lock(mutex_);
-        if (stopping_) return;
-        if (auto it = watches_.find(key); it != watches_.end()) ready = it->second.ready;
-      }
+      auto ready = take_ready(key);
       if (ready && !(*ready)()) cancel(key);
     }
     fire_due();

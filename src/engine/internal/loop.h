@@ -29,6 +29,8 @@ class Loop {
   /// Calls `ready` whenever `fd` is readable or closed, until it returns false. `ready` owns whatever keeps the
   /// descriptor open: a call may still be under way when cancel() returns.
   Result<Token> watch(int fd, std::function<bool()> ready);
+  /// The same for one report: it is over before `ready` is called, which may watch the descriptor again at once.
+  Result<Token> watch_once(int fd, std::function<void()> ready);
   Token after(std::chrono::milliseconds delay, std::function<void()> fire);
   /// Unknown tokens and 0 are fine.
   void cancel(Token token);
@@ -37,12 +39,15 @@ class Loop {
   struct Watch {
     int fd;
     std::shared_ptr<const std::function<bool()>> ready;
+    bool once = false;
   };
   struct Timer {
     Token token;
     std::function<void()> fire;
   };
   explicit Loop(sys::Poller poller) : poller_(std::move(poller)) {}
+  Result<Token> add(int fd, std::function<bool()> ready, bool once);
+  std::shared_ptr<const std::function<bool()>> take_ready(Token token);
   void run();
   std::optional<std::chrono::milliseconds> time_to_next();
   void fire_due();
