@@ -79,13 +79,13 @@ Result<int> attach_container(App& app, const Arguments& arguments) {
   const std::string& name = arguments.positional[0];
   auto details = TRY(get_json(app, "/containers/" + segment(name) + "/json"));
   if (!member_is(details, {"State", "Running"})) {
-    return fail(Code::Conflict, "cannot attach to a stopped container, start it first");
+    return fail(Code::Conflict, "You cannot attach to a stopped container, start it first");
   }
   if (member_is(details, {"State", "Paused"})) {
-    return fail(Code::Conflict, "cannot attach to a paused container, unpause it first");
+    return fail(Code::Conflict, "You cannot attach to a paused container, unpause it first");
   }
   if (member_is(details, {"State", "Restarting"})) {
-    return fail(Code::Conflict, "cannot attach to a restarting container, wait until it is running");
+    return fail(Code::Conflict, "You cannot attach to a restarting container, wait until it is running");
   }
   AttachPlan plan;
   plan.id = std::string(details.at("Id").as_string());
@@ -111,7 +111,7 @@ Result<int> start_containers(App& app, const Arguments& arguments) {
   if (!failed.empty()) {
     std::string list;
     for (const std::string& name : failed) list += (list.empty() ? "" : ", ") + name;
-    return fail(Code::Unknown, "failed to start containers: {}", list);
+    return fail(Code::Unknown, "Error: failed to start containers: {}", list);
   }
   return code;
 }

@@ -57,10 +57,8 @@ Result<int> show_processes(App& app, const Arguments& arguments) {
   };
   std::string text = line(list_at(answer, "Titles"));
   for (const auto& process : list_at(answer, "Processes")) text += line(process.as_array());
-  // ps pads with more room than the other tables.
-  std::string wide;
-  for (const std::string& row : split(text, '\n')) wide += row + (row.empty() ? "" : "\n");
-  print_out(align_columns(wide));
+  constexpr size_t kColumnWidth = 20;
+  print_out(align_columns(text, kColumnWidth));
   return 0;
 }
 
@@ -85,7 +83,7 @@ Result<int> show_ports(App& app, const Arguments& arguments) {
     }
   }
   if (!wanted.empty() && !found) {
-    return fail(Code::NotFound, "Error: No public port '{}' published for {}", wanted, name);
+    return fail(Code::NotFound, "Error: No public port '{}' published for {}", arguments.positional[1], name);
   }
   std::ranges::sort(lines);
   for (const std::string& line : lines) print_out(line + "\n");

@@ -5,6 +5,7 @@
 #include "cli/format/human.h"
 #include "cli/format/table.h"
 #include "codec/json.h"
+#include "codec/text.h"
 
 namespace sampan::cli {
 
@@ -96,10 +97,20 @@ std::string verbose_images(const json::value& df) {
     size_t colon = name.rfind(':');
     int64_t size = number_at(image, "Size"), shared = std::max<int64_t>(number_at(image, "SharedSize"), 0);
     out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name.substr(0, colon), name.substr(colon + 1),
-                       short_id(text_at(image, "Id")), since(number_at(image, "Created")), size_text(size),
+                       short_id(text_at(image, "Id")), since(number_at(image, "Created")), human_size(static_cast<double>(size), 3),
                        size_text(shared), size_text(size - shared), number_at(image, "Containers"));
   }
   return "Images space usage:\n\n" + align_columns(out);
+}
+
+int64_t local_volumes(const json::value& container) {
+  return std::ranges::count_if(list_at(container, "Mounts"), [](const auto& mount) { return text_at(mount, "Driver") == "local"; });
+}
+
+// "3 days ago", nothing for a time that never was.
+std::string since_text(const std::string& rfc3339) {
+  auto time = codec::parse_rfc3339(rfc3339);
+  return time && !time->is_zero() ? human_duration(now_nanos() - time->unix_nanos) + " ago" : std::string();
 }
 
 std::string verbose_containers(const json::value& df) {
@@ -109,7 +120,7 @@ std::string verbose_containers(const json::value& df) {
     std::string name = names.empty() ? "" : std::string(names[0].as_string());
     out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", short_id(text_at(container, "Id")), text_at(container, "Image"),
                        codec::format_json(json::string(ellipsis(text_at(container, "Command"), 20))),
-                       list_at(container, "Mounts").size(), size_text(number_at(container, "SizeRw")),
+                       local_volumes(container), size_text(number_at(container, "SizeRw")),
                        since(number_at(container, "Created")), text_at(container, "Status"),
                        name.starts_with('/') ? name.substr(1) : name);
   }
@@ -122,10 +133,11 @@ std::string verbose_rest(const json::value& df) {
     volumes += fmt::format("{}\t{}\t{}\n", text_at(volume, "Name"), number_at(volume, "UsageData.RefCount"),
                            size_text(number_at(volume, "UsageData.Size")));
   }
-  std::string cache = "CACHE ID\tCACHE TYPE\tSIZE\tUSAGE\tSHARED\n";
+  std::string cache = "CACHE ID\tCACHE TYPE\tSIZE\tCREATED\tLAST USED\tUSAGE\tSHARED\n";
   for (const auto& item : list_at(df, "BuildCache")) {
-    cache += fmt::format("{}\t{}\t{}\t{}\t{}\n", ellipsis(text_at(item, "ID"), 12), text_at(item, "Type"),
-                         size_text(number_at(item, "Size")), number_at(item, "UsageCount"), flag_at(item, "Shared"));
+    cache += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", ellipsis(text_at(item, "ID"), 12), text_at(item, "Type"),
+                         size_text(number_at(item, "Size")), since_text(text_at(item, "CreatedAt")),
+                         since_text(text_at(item, "LastUsedAt")), number_at(item, "UsageCount"), flag_at(item, "Shared"));
   }
   Usage total = cache_usage(df);
   return "\nLocal Volumes space usage:\n\n" + align_columns(volumes) +

@@ -9,6 +9,7 @@
 #include "cli/commands/rows.h"
 #include "cli/commands/transfer.h"
 #include "cli/values/reference.h"
+#include "cli/values/values.h"
 #include "codec/json.h"
 #include "sys/file.h"
 
@@ -43,7 +44,9 @@ struct Upload {
 Result<Upload> open_upload(const std::string& file) {
   Upload out;
   if (file.empty()) return out;
-  out.owned = TRY(sys::open_file(file, O_RDONLY));
+  auto opened = sys::open_file(file, O_RDONLY);
+  if (!opened) return open_failure(file, opened.error());
+  out.owned = std::move(*opened);
   out.fd = out.owned.get();
   return out;
 }

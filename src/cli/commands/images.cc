@@ -70,7 +70,7 @@ json::value row_of(const json::value& image, const Names& names, bool full) {
       {"Size", human_size(static_cast<double>(size), 3)},
       {"Tag", names.tag},
       {"UniqueSize", shared_known ? size_or_na(size - shared) : "N/A"},
-      {"VirtualSize", human_size(static_cast<double>(size), 3)},
+      {"VirtualSize", human_size(static_cast<double>(size))},
   };
 }
 

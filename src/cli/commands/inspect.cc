@@ -35,7 +35,7 @@ Result<int> inspect_each(const Arguments& arguments, const Lookup& look) {
   std::string format = arguments.get("format");
   std::optional<Template> text;
   if (format == "json") format = "{{json .}}";
-  if (!format.empty()) text = TRY(Template::parse(format));
+  if (!format.empty()) text = TRY_CONTEXT(Template::parse(format), "template parsing error");
   json::array found;
   std::string out;
   int exit_code = 0;
@@ -49,7 +49,7 @@ Result<int> inspect_each(const Arguments& arguments, const Lookup& look) {
     } else if (text) {
       auto line = text->run(*object);
       if (!line) {
-        errors += line.error().message() + "\n";
+        errors += "template parsing error: " + line.error().message() + "\n";
         exit_code = 1;
         out += "\n";
         continue;
@@ -59,6 +59,7 @@ Result<int> inspect_each(const Arguments& arguments, const Lookup& look) {
       found.push_back(std::move(*object));
     }
   }
+  if (text && out.empty()) out = "\n";
   print_out(text ? out : codec::format_json_pretty(found) + "\n");
   print_err(errors);
   return exit_code;

@@ -21,11 +21,18 @@ constexpr Column kColumns[] = {{"ID", "NETWORK ID"}, {"Name", "NAME"},         {
                                {"Internal", "INTERNAL"}, {"Labels", "LABELS"}, {"CreatedAt", "CREATED AT"}};
 constexpr TableShape kShape{kColumns, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}"};
 
+// 2024-05-01T10:00:00.5Z as Go prints a time: 2024-05-01 10:00:00.5 +0000 UTC.
+std::string go_time(std::string text) {
+  if (size_t t = text.find('T'); t != std::string::npos) text[t] = ' ';
+  if (text.ends_with('Z')) text.replace(text.size() - 1, 1, " +0000 UTC");
+  return text;
+}
+
 const char* yes_no(bool yes) { return yes ? "true" : "false"; }
 
 json::value row_of(const json::value& network, bool full) {
   std::string id = text_at(network, "Id");
-  return json::object{{"CreatedAt", text_at(network, "Created")},
+  return json::object{{"CreatedAt", go_time(text_at(network, "Created"))},
                       {"Driver", text_at(network, "Driver")},
                       {"ID", full ? id : short_id(id)},
                       {"IPv4", yes_no(flag_at(network, "EnableIPv4"))},

@@ -1,7 +1,6 @@
 #include "cli/commands/ports_text.h"
 
 #include <algorithm>
-#include <tuple>
 #include <vector>
 
 #include "base/strings.h"
@@ -12,52 +11,58 @@ namespace sampan::cli {
 namespace {
 
 struct Port {
-  std::string ip, proto;
-  int64_t inside = 0, outside = 0;
+  int64_t inside = 0;
+  std::string ip;
+  int64_t outside = 0;
+  std::string proto;
+  auto operator<=>(const Port&) const = default;
 };
 
-// Ports that count up together, inside and (when published) outside.
+// Neighbouring ports with the same address and protocol, whose numbers are the same inside and outside.
 struct Group {
   Port first;
-  int64_t count = 1;
+  int64_t last = 0;
 
-  bool takes(const Port& next) const {
-    return next.ip == first.ip && next.proto == first.proto && next.inside == first.inside + count &&
-           (first.outside ? next.outside == first.outside + count : next.outside == 0);
-  }
   std::string text() const {
-    auto range = [&](int64_t from) {
-      return count == 1 ? std::to_string(from) : fmt::format("{}-{}", from, from + count - 1);
-    };
-    std::string out = range(first.inside) + "/" + first.proto;
-    if (!first.outside) return out;
-    bool v6 = first.ip.find(':') != std::string::npos;
-    return fmt::format("{}:{}->{}", v6 ? "[" + first.ip + "]" : first.ip, range(first.outside), out);
+    std::string range = last == first.inside ? std::to_string(last) : fmt::format("{}-{}", first.inside, last);
+    std::string out = range + "/" + first.proto;
+    return first.outside ? fmt::format("{}:{}->{}", bracketed(first.ip), range, out) : out;
+  }
+  static std::string bracketed(const std::string& ip) {
+    return ip.find(':') == std::string::npos ? ip : "[" + ip + "]";
   }
 };
 
 }  // namespace
 
+// Docker's order: the ranges that are complete, the ranges still open at the end, then the ports with another number
+// outside, which are never joined.
 std::string ports_text(const boost::json::array& list) {
   std::vector<Port> ports;
   for (const auto& item : list) {
-    ports.push_back({text_at(item, "IP"), text_at(item, "Type"), number_at(item, "PrivatePort"), number_at(item, "PublicPort")});
+    ports.push_back({number_at(item, "PrivatePort"), text_at(item, "IP"), number_at(item, "PublicPort"), text_at(item, "Type")});
     if (!ports.back().outside) ports.back().ip.clear();
   }
-  // Published ports by address first, then those that are only exposed.
-  std::ranges::sort(ports, {}, [](const Port& port) {
-    return std::tuple(port.outside == 0, port.ip, port.proto, port.inside, port.outside);
-  });
-  std::vector<Group> groups;
+  std::ranges::sort(ports);
+  std::vector<Group> open;
+  std::vector<std::string> out, mapped;
   for (const Port& port : ports) {
-    if (!groups.empty() && groups.back().takes(port)) {
-      ++groups.back().count;
+    if (port.outside && port.outside != port.inside) {
+      mapped.push_back(fmt::format("{}:{}->{}/{}", Group::bracketed(port.ip), port.outside, port.inside, port.proto));
+      continue;
+    }
+    auto group = std::ranges::find_if(open, [&](const Group& g) { return g.first.ip == port.ip && g.first.proto == port.proto; });
+    if (group == open.end()) {
+      open.push_back({port, port.inside});
+    } else if (port.inside == group->last + 1) {
+      group->last = port.inside;
     } else {
-      groups.push_back({port, 1});
+      out.push_back(group->text());
+      *group = {port, port.inside};
     }
   }
-  std::vector<std::string> out;
-  for (const Group& group : groups) out.push_back(group.text());
+  for (const Group& group : open) out.push_back(group.text());
+  out.insert(out.end(), mapped.begin(), mapped.end());
   return join(out, ", ");
 }
 

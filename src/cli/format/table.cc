@@ -17,6 +17,16 @@ std::string unescape(std::string text) {
   return text;
 }
 
+// Go's encoder writes <, > and & of rows as escapes; scripts compare such lines as texts.
+std::string html_safe(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '<' || c == '>' || c == '&') out += fmt::format("\\u{:04x}", c);
+    else out += c;
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<TablePrinter> TablePrinter::make(const TableShape& shape, std::string format, bool quiet) {
@@ -25,25 +35,26 @@ Result<TablePrinter> TablePrinter::make(const TableShape& shape, std::string for
   if (format.empty() || format == "table") {
     out.table_ = !quiet;
     format = quiet ? shape.quiet : shape.table;
-  } else if (format == "json") {
+  } else if (format == "json" || format == "{{json .}}") {
     out.json_ = true;
+    out.whole_row_ = format != "json";
     return out;
   } else if (format.starts_with("table ") || format.starts_with("table\t")) {
     out.table_ = true;
     format = format.substr(6);
   }
-  out.template_ = TRY(Template::parse(unescape(std::string(trim(format)))));
+  out.template_ = TRY_CONTEXT(Template::parse(unescape(std::string(trim(format)))), "failed to parse template");
   return out;
 }
 
 bool TablePrinter::mentions(std::string_view field) const {
-  return json_ || (template_ && (template_->mentions(field) || template_->mentions("json .")));
+  return whole_row_ || (template_ && (template_->mentions(field) || template_->mentions("json .")));
 }
 
 Result<std::string> TablePrinter::format(const std::vector<json::value>& rows) const {
   std::string out;
   if (json_) {
-    for (const json::value& row : rows) out += codec::format_json(row) + "\n";
+    for (const json::value& row : rows) out += html_safe(codec::format_json(row)) + "\n";
     return out;
   }
   if (table_) {
@@ -55,7 +66,7 @@ Result<std::string> TablePrinter::format(const std::vector<json::value>& rows) c
       if (arguments.empty()) return std::nullopt;
       return arguments.back();
     };
-    out += TRY(template_->run(headers, MissingKey::Error, header_method)) + "\n";
+    out += TRY_CONTEXT(template_->run(headers, MissingKey::Error, header_method), "failed to execute template") + "\n";
   }
   for (const json::value& row : rows) {
     TemplateMethod method;
@@ -64,19 +75,19 @@ Result<std::string> TablePrinter::format(const std::vector<json::value>& rows) c
         return method_(row, name, arguments);
       };
     }
-    out += TRY(template_->run(row, MissingKey::Error, method)) + "\n";
+    out += TRY_CONTEXT(template_->run(row, MissingKey::Error, method), "failed to execute template") + "\n";
   }
   return table_ ? align_columns(out) : out;
 }
 
-std::string align_columns(std::string_view lines) {
+std::string align_columns(std::string_view lines, size_t least) {
   std::vector<std::vector<std::string>> table;
   std::vector<size_t> widths;
   for (const std::string& line : split(lines, '\n')) {
     table.push_back(split(line, '\t'));
     const auto& cells = table.back();
     for (size_t i = 0; i + 1 < cells.size(); ++i) {
-      if (widths.size() <= i) widths.push_back(10);
+      if (widths.size() <= i) widths.push_back(least);
       widths[i] = std::max(widths[i], display_width(cells[i]) + 3);
     }
   }

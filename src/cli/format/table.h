@@ -47,11 +47,12 @@ class TablePrinter {
   const TableShape* shape_ = nullptr;
   bool table_ = false;
   bool json_ = false;
+  bool whole_row_ = false;  // every column is asked for
   std::optional<Template> template_;
   RowMethod method_;
 };
 
-/// Lines of cells separated by tabs, aligned: a column is as wide as its widest cell plus 3, at least 10.
-std::string align_columns(std::string_view lines);
+/// Lines of cells separated by tabs, aligned: a column is as wide as its widest cell plus 3, at least `least`.
+std::string align_columns(std::string_view lines, size_t least = 10);
 
 }  // namespace sampan::cli

@@ -33,7 +33,7 @@ enum class MissingKey { NoValue, Error };
 
 class Template {
  public:
-  /// Errors: InvalidArgument "template parsing error: ...".
+  /// Errors: InvalidArgument "template: :1: ...".
   static Result<Template> parse(std::string_view text);
   /// Errors: InvalidArgument "template: ...", as Go says it.
   Result<std::string> run(const boost::json::value& data, MissingKey missing = MissingKey::Error,

@@ -17,7 +17,7 @@ struct Token {
 bool is_name_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80); }
 
 Error template_error(std::string text) {
-  return Error(Code::InvalidArgument, "template parsing error: template: :1: " + std::move(text));
+  return Error(Code::InvalidArgument, "template: :1: " + std::move(text));
 }
 
 class Lexer {

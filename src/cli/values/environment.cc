@@ -8,14 +8,9 @@
 
 namespace sampan::cli {
 
-namespace {
-
-// Go's words for a file that cannot be opened.
-Error open_error(const std::string& path, const Error& error) {
+Error open_failure(const std::string& path, const Error& error) {
   return fail(error.code(), "open {}: {}", path, to_lower(::strerror(error.errno_value())));
 }
-
-}  // namespace
 
 std::optional<std::string> resolve_env(const std::string& text) {
   if (text.find('=') != std::string::npos) return text;
@@ -26,7 +21,7 @@ std::optional<std::string> resolve_env(const std::string& text) {
 
 Result<std::vector<std::string>> read_env_file(const std::string& path, bool with_environment) {
   auto content = sys::read_file(path);
-  if (!content) return open_error(path, content.error());
+  if (!content) return open_failure(path, content.error());
   std::vector<std::string> out;
   std::string_view text = *content;
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -65,7 +60,7 @@ Result<std::vector<std::string>> read_security_options(const std::vector<std::st
       auto content = sys::read_file(value);
       if (!content) {
         return fail(Code::InvalidArgument, "opening seccomp profile ({}) failed: {}", value,
-                    open_error(value, content.error()).message());
+                    open_failure(value, content.error()).message());
       }
       auto profile = codec::parse_json(*content);
       if (!profile) {

@@ -68,6 +68,8 @@ boost::json::value endpoint_json(const NetworkAttachment& attachment);
 bool is_predefined_network(std::string_view name);
 
 // --- environment and labels (environment.cc) -----------------------------------------------------------------------
+/// Go's words for a file that cannot be opened: "open x: no such file or directory".
+Error open_failure(const std::string& path, const Error& error);
 /// NAME takes its value from this process; nullopt when it has none (Docker then leaves the variable out).
 std::optional<std::string> resolve_env(const std::string& text);
 /// Reads a file of NAME=value lines. Blocks: reads the file.
