@@ -91,7 +91,9 @@ json::object format_network(const NetworkRecord& record, Version version) {
   out["ConfigFrom"] = json::object{{"Network", ""}};
   out["ConfigOnly"] = false;
   out["Containers"] = json::object();
-  out["Options"] = codec::write_json(record.options);
+  auto options = record.options;
+  if (!record.bridge.empty()) options.try_emplace("com.docker.network.bridge.name", record.bridge);
+  out["Options"] = codec::write_json(options);
   out["Labels"] = codec::write_json(record.labels);
   return out;
 }

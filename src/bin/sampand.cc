@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -37,7 +37,7 @@ constexpr std::chrono::seconds kDrainTime(10);
 struct Options {
   std::vector<std::string> hosts, insecure_registries, dns;
   std::string data_root = kDefaultDataRoot, exec_root = kDefaultExecRoot;
-  std::string pidfile, bip, group, init_path, shim, log_level = "info";
+  std::string pidfile, bip, group, init_path, shim, certs_dir, log_level = "info";
   bool debug = false, version = false;
 };
 
@@ -48,6 +48,7 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--exec-root", o.exec_root, "Directory of runtime state")->capture_default_str();
   app.add_option("-p,--pidfile", o.pidfile, "File for the daemon's process id");
   app.add_option("--bip", o.bip, "Address and mask of the default bridge, CIDR");
+  app.add_option("--certs-dir", o.certs_dir, "Certificates of registries: DIR/HOST/{ca.crt,client.cert,client.key}");
   app.add_option("--insecure-registry", o.insecure_registries, "Registry without TLS (repeatable)")->allow_extra_args(false);
   app.add_option("--dns", o.dns, "DNS server for containers (repeatable)")->allow_extra_args(false);
   app.add_flag("-D,--debug", o.debug, "Debug messages");
@@ -109,6 +110,7 @@ Result<engine::EngineOptions> engine_options(const Options& options) {
   out.instance = instance_name(options);
   out.cgroup_parent = out.instance.empty() ? "/sampan" : "/sampan-" + out.instance;
   out.bridge_address = options.bip;
+  out.certs_dir = options.certs_dir;
   out.insecure_registries.insert(options.insecure_registries.begin(), options.insecure_registries.end());
   out.dns = options.dns;
   return out;
@@ -124,6 +126,17 @@ void limit_memory() {
   pthread_attr_setstacksize(&attributes, 1 << 20);
   pthread_setattr_default_np(&attributes);
   pthread_attr_destroy(&attributes);
+}
+
+/// After a crowd of clients the heap is full of holes; they go back to the kernel once there are enough of them.
+void trim_memory_regularly(async::asio::steady_timer& timer) {
+  constexpr size_t kWorthwhile = 2 << 20;
+  timer.expires_after(std::chrono::seconds(10));
+  timer.async_wait([&timer](boost::system::error_code error) {
+    if (error) return;
+    if (mallinfo2().fordblks > kWorthwhile) malloc_trim(0);
+    trim_memory_regularly(timer);
+  });
 }
 
 void raise_descriptor_limit() {
@@ -207,7 +220,8 @@ Result<void> serve(engine::Engine& engine, const Options& options, const std::ve
     TRY(give_to_group(path, options.group));
     spdlog::info("API listens on {}", path);
   }
-  auto guard = async::asio::make_work_guard(loop);
+  async::asio::steady_timer trimmer(loop);
+  trim_memory_regularly(trimmer);
   async::asio::signal_set signals(loop, SIGTERM, SIGINT);
   std::thread stopper;
   signals.async_wait([&](boost::system::error_code error, int signal) {

@@ -163,6 +163,37 @@ void Core::detach_networks(std::vector<network::Endpoint>& endpoints) {
   endpoints.clear();
 }
 
+/// Deleting a link waits some 25 ms for the kernel. Nobody waits with it unless the endpoint holds what the next
+/// container may ask for by name: ports, an address of its choice.
+void Core::detach_after_exit(const ContainerRecord& record, std::vector<network::Endpoint>& endpoints) {
+  bool fixed = std::ranges::any_of(record.networks, [](const auto& item) { return item.second.ipam_config.has_value(); });
+  bool published = std::ranges::any_of(endpoints, [](const auto& endpoint) { return !endpoint.ports.empty(); });
+  if (endpoints.empty() || fixed || published) return detach_networks(endpoints);
+  {
+    std::lock_guard lock(detaches_mutex_);
+    ++detaches_;
+  }
+  auto leaving = std::make_shared<std::vector<network::Endpoint>>(std::move(endpoints));
+  endpoints.clear();
+  workers_.post("detach " + leaving->front().endpoint_id, [this, leaving] {
+    detach_networks(*leaving);
+    std::lock_guard lock(detaches_mutex_);
+    --detaches_;
+    detached_.notify_all();
+  });
+}
+
+void Core::wait_for_detaches() {
+  std::unique_lock lock(detaches_mutex_);
+  detached_.wait_for(lock, std::chrono::seconds(2), [&] { return detaches_ == 0; });
+}
+
+/// Who looks at networks finds no endpoint of a container that has ended.
+network::Networks& Core::networks() {
+  wait_for_detaches();
+  return *networks_;
+}
+
 void Core::show_endpoints(ContainerRecord& record, const std::vector<network::Endpoint>& endpoints) const {
   record.ports.clear();
   for (const auto& endpoint : endpoints) {

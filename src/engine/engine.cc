@@ -44,6 +44,7 @@ Result<std::unique_ptr<Core>> Core::open(EngineOptions options) {
   core->snapshots_ = TRY(snapshot::open_overlay_snapshots(*core->store_, o.data_root + "/snapshots"));
   registry::ClientOptions registry_options;
   registry_options.insecure_registries = o.insecure_registries;
+  if (!o.certs_dir.empty()) registry_options.certs_dir = o.certs_dir;
   core->registry_ = registry::make_client(registry_options);
   core->images_ = TRY(image::open_images(*core->store_, *core->snapshots_, *core->registry_, {o.data_root}));
   core->volumes_ = TRY(volume::open_volumes(*core->store_, o.data_root + "/volumes"));
@@ -57,9 +58,21 @@ Result<std::unique_ptr<Core>> Core::open(EngineOptions options) {
 Core::~Core() { shutdown(); }
 
 void Core::shutdown() {
-  shutting_down_ = true;
+  if (shutting_down_.exchange(true)) return;
   if (loop_) loop_->stop();
   workers_.stop();
+  if (networks_) leave_host();
+}
+
+/// With nothing running, this daemon leaves no trace in the kernel.
+void Core::leave_host() {
+  auto all = list_containers({.all = true});
+  if (!all) return;
+  for (const auto& record : *all) {
+    if (record->state.running()) return;
+  }
+  (void)networks_->teardown();  // what cannot be removed now is found by the next recover()
+  (void)cgroup::Cgroup::open(host_.cgroups, options_.cgroup_parent).remove(std::chrono::milliseconds(100));
 }
 
 std::string Core::cgroup_path(const ContainerRecord& record) const {

@@ -47,6 +47,7 @@ struct EngineOptions {
   std::string instance;                     // "" for the default roots, else a short hash of them
   std::string bridge_address;
   std::set<std::string> insecure_registries;
+  std::string certs_dir;                    // certs.d of registries, "" for the default
   std::vector<std::string> dns;
 };
 

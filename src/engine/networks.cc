@@ -18,6 +18,7 @@ Result<void> Core::remove_network(const std::string& name) {
   if (record.builtin) {
     return fail(Code::PermissionDenied, "{} is a pre-defined network and cannot be removed", record.name);
   }
+  wait_for_detaches();
   auto endpoints = networks_->endpoints(record.id);
   if (!endpoints.empty()) {
     return fail(Code::PermissionDenied, "error while removing network: network {} id {} has active endpoints", record.name,

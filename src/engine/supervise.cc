@@ -113,8 +113,8 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   }
   bool had_endpoints = !cell->endpoints.empty();
   // Before anybody hears of the exit: who was told may take the port at once.
-  detach_networks(cell->endpoints);
   cell->netlink.reset();
+  detach_after_exit(before, cell->endpoints);
   execs_.finish_all(record.id, static_cast<int>(exit.exit_code));
   // A full disk must not keep a dead container "running": readers get the new record in any case.
   auto saved = save(record, std::move(events), [&]() -> Result<void> {

@@ -10,6 +10,12 @@
 // daemons share a host and teardown() removes exactly what is ours. The host's own rules are never read or written.
 // The container side is configured through a netlink socket that was opened inside its namespace: no setns here.
 //
+// A host port is held by a bound socket, so other programs and other daemons see it taken; IPv4 reaches the container by
+// nftables, IPv6 (TCP only) by a relay on that socket. Containers find a name server on their bridge's gateway address.
+// While the daemon is down, published IPv4 ports and everything between containers go on; names and the relay pause.
+// A host firewall whose own forward chain drops by policy cannot be overruled from another table: it must accept what
+// goes to and comes from our bridges. docs/design/network.md tells the whole way of a packet.
+//
 // Threads: any; one mutex around address and port tables, never held across a wait for a container.
 
 #include <cstdint>
@@ -77,16 +83,24 @@ class Networks {
   /// addresses and ports are taken again, links of nobody are removed, the nft table is rewritten in one batch.
   virtual Result<void> recover(const std::vector<Endpoint>& live) = 0;
 
+  /// Known options: com.docker.network.bridge.{name,enable_icc,enable_ip_masquerade,host_binding_ipv4} and
+  /// com.docker.network.driver.mtu; other com.docker.network.* are NotImplemented, foreign keys are only kept.
+  /// `enable_ipv6` leaves link-local addresses on; no IPv6 subnets are given out.
   virtual Result<NetworkRecord> create(const CreateNetwork& request) = 0;
   virtual Result<NetworkRecord> get(const std::string& id_or_name) = 0;
   virtual std::vector<NetworkRecord> list() = 0;
   virtual std::vector<Endpoint> endpoints(const std::string& network_id) = 0;
   virtual Result<void> remove(const std::string& id_or_name) = 0;
 
-  /// Puts a container's namespace on a network: veth, address, routes, neighbours, ports. On failure nothing is left.
-  /// Errors: Conflict "Bind for 0.0.0.0:8080 failed: port is already allocated", ResourceExhausted (no address).
+  /// Puts a container's namespace on a network: veth, address, route, ports, names. On failure nothing is left. The link
+  /// carries traffic when this returns. Internal networks give no gateway and publish no ports. On "host" and "none"
+  /// only the endpoint is remembered.
+  /// Blocks:  well under a millisecond unless others hold the kernel's rtnl lock.
+  /// Errors:  Conflict "Bind for 0.0.0.0:8080 failed: port is already allocated", "Address already in use";
+  ///          ResourceExhausted (no address); NotImplemented (UDP on an IPv6 address).
   virtual Result<Endpoint> attach(const AttachRequest& request, const sys::NsFd& ns, const sys::Fd& netlink_inside) = 0;
   /// Gives back address and ports and removes the link. Unknown endpoints are success.
+  /// Blocks:  some 10 ms: the kernel waits until nobody looks at the link any more.
   virtual Result<void> detach(const Endpoint& endpoint) = 0;
   virtual void rename(const std::string& container_id, const std::string& new_name) = 0;
 

@@ -94,7 +94,7 @@ class KernelNetworks final : public Networks {
   store::Store& store_;
   const NetworksOptions options_;
   const Names kernel_;
-  const Firewall firewall_;
+  Firewall firewall_;
   std::unique_ptr<EventLoop> loop_;
   PortRelay relay_;
   NameTable names_;
@@ -409,10 +409,14 @@ void KernelNetworks::give_back(const Endpoint& endpoint) {
 
 Result<void> KernelNetworks::publish(const std::vector<PublishedPort>& ports) {
   auto added = firewall_.add_ports(ports);
-  if (added || added.error().code() != Code::NotFound) return added;
-  // Somebody flushed the host's rules, ours among them.
-  std::lock_guard lock(mutex_);
-  return rebuild_firewall();
+  if (!added && added.error().code() == Code::NotFound) {
+    // Somebody flushed the host's rules, ours among them.
+    std::lock_guard lock(mutex_);
+    added = rebuild_firewall();
+  }
+  TRY(std::move(added));
+  (void)firewall_.forget_udp_flows(ports);  // a stale flow ends by itself when its client is quiet for a while
+  return {};
 }
 
 Result<Endpoint> KernelNetworks::attach(const AttachRequest& request, const sys::NsFd& ns,
@@ -438,7 +442,10 @@ void KernelNetworks::withdraw(const Endpoint& endpoint) {
   if (known == endpoints_.end()) return;
   auto ports = published_ports(known->second);
   known->second.ports.clear();
-  if (firewall_.remove_ports(ports)) return;
+  if (firewall_.remove_ports(ports)) {
+    (void)firewall_.forget_udp_flows(ports);  // as in publish()
+    return;
+  }
   // Elements are missing, so the table is not what we wrote. A failure here leaves elements that lead nowhere until the
   // next rebuild; the container stops all the same.
   (void)rebuild_firewall();

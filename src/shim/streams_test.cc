@@ -23,6 +23,14 @@ class Streams : public testing::Test {
     err_ = sys::Fd(::fcntl(stdio.err, F_DUPFD_CLOEXEC, 0));
     streams_->adopt({});
   }
+  /// A process with a terminal: a socket pair stands in for the pseudo-terminal.
+  void open_terminal() {
+    streams_ = std::make_unique<ProcessStreams>(*loop_, scratch_, StreamOptions{.tty = true, .open_stdin = true}, [this] { ++detaches_; });
+    ASSERT_TRUE(streams_->open_pipes());
+    auto [master, process] = sys::make_stream_pair().value();
+    in_ = std::move(process);
+    streams_->adopt(std::move(master));
+  }
   sys::Fd attach(WireAttach wiring, std::string_view leftover = {}) {
     auto [ours, theirs] = sys::make_stream_pair().value();
     EXPECT_TRUE(streams_->attach(std::move(theirs), wiring, leftover));
@@ -217,7 +225,7 @@ TEST_F(Streams, input_for_a_process_that_closed_it_is_swallowed) {
 }
 
 TEST_F(Streams, detach_keys_let_the_client_go_and_keep_the_process) {
-  open(kInteractive);
+  open_terminal();
   auto client = attach(interactive("ctrl-p,ctrl-q"));
   ASSERT_TRUE(sys::write_all(client.get(), "ab\x10\x11"));
   EXPECT_EQ(process_reads(2), "ab");
@@ -227,9 +235,17 @@ TEST_F(Streams, detach_keys_let_the_client_go_and_keep_the_process) {
 }
 
 TEST_F(Streams, unknown_detach_keys_are_refused) {
-  open(kInteractive);
+  open_terminal();
   auto [ours, theirs] = sys::make_stream_pair().value();
   EXPECT_EQ(streams_->attach(std::move(theirs), interactive("ctrl-!"), {}).error().code(), Code::InvalidArgument);
+}
+
+TEST_F(Streams, piped_input_has_no_detach_keys) {
+  open(kInteractive);
+  auto client = attach(interactive("ctrl-p,ctrl-q"));
+  ASSERT_TRUE(sys::write_all(client.get(), "ab\x10\x11"));
+  EXPECT_EQ(process_reads(4), "ab\x10\x11");
+  EXPECT_EQ(detaches_, 0);
 }
 
 TEST_F(Streams, an_idle_client_that_leaves_is_noticed) {

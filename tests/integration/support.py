@@ -114,6 +114,7 @@ class Daemon:
             self.process = subprocess.Popen([str(a) for a in argv], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         if wait:
             self.wait_ready()
+            self.instance
 
     def wait_ready(self, seconds=20):
         def ready():
@@ -195,27 +196,40 @@ class Daemon:
                 out.append(pid)
         return out
 
+    @property
+    def instance(self):
+        """What tells this daemon's names in the kernel from other daemons': the bridge carries it."""
+        if not getattr(self, "_instance", None):
+            options = self.json("GET", "/networks/bridge")["Options"]
+            self._instance = options["com.docker.network.bridge.name"].removeprefix("sp")
+        return self._instance
+
     def cgroups(self):
-        instance = self.json("GET", "/info").get("CgroupParent", "") if self.alive() else ""
-        parent = getattr(self, "cgroup_parent", None) or instance
         found = []
-        for base in pathlib.Path("/sys/fs/cgroup").iterdir() if pathlib.Path("/sys/fs/cgroup").exists() else []:
-            for top in base.glob("sampan*"):
-                found += [str(p) for p in top.iterdir() if p.is_dir()]
+        for base in pathlib.Path("/sys/fs/cgroup").iterdir():
+            parent = base / f"sampan-{self.instance}"
+            if parent.is_dir():
+                found += [str(p) for p in parent.iterdir() if p.is_dir()]
         return sorted(found)
 
+    def links(self):
+        """Our bridges and veths; those of user networks carry the network's id and count when nobody else made them."""
+        return [name for name in links() if self.instance in name or name.startswith("sp-")]
+
+    def nft_tables(self):
+        return [name for name in nft_tables() if self.instance in name]
+
     def leftovers(self):
+        """Of a stopped daemon without containers: nothing at all."""
         left = []
-        for name in ("containers",):
-            directory = self.data_root / name
+        for directory in (self.data_root / "containers", self.exec_root / "shim"):
             if directory.exists():
                 left += [str(p) for p in directory.iterdir()]
-        shims = self.exec_root / "shim"
-        if shims.exists():
-            left += [str(p) for p in shims.iterdir()]
         left += [m for m in mounts() if str(self.home) in m]
-        left += [f"link {name}" for name in links()]
-        left += [f"nft {name}" for name in nft_tables()]
+        left += [f"cgroup {path}" for path in self.cgroups()]
+        if not self.alive():
+            left += [f"link {name}" for name in self.links()] + self.nft_tables()
+            left += [f"cgroup {p}" for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/sampan-{self.instance}")]
         return left
 
     def cleanup(self):
@@ -311,8 +325,8 @@ def census(daemon):
         "processes": len(daemon.shim_pids()),
         "mounts": sorted(m for m in mounts() if str(daemon.home) in m),
         "cgroups": daemon.cgroups(),
-        "links": links(),
-        "nft tables": nft_tables(),
+        "links": daemon.links(),
+        "nft tables": daemon.nft_tables(),
         "published ports": published_elements(),
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "containers": names("containers"),

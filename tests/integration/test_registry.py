@@ -142,7 +142,6 @@ def test_damaged_blobs_are_refused_and_leave_nothing(daemon, registry, busybox_l
     assert out.code == 1 and "sha256" in out.err
     # A blob whose bytes changed on the registry's disk.
     publisher.image("flipped", {"f": b"y" * 100000})
-    name = json.load(publisher.send("GET", f"{publisher.base}/manifests/flipped", content_type=""))["layers"][0]["digest"] if False else None
     for data in (registry.home / "data").rglob("data"):
         content = data.read_bytes()
         if content[:2] == b"\x1f\x8b" and gzip.decompress(content).find(b"y" * 1000) > 0:
@@ -163,7 +162,7 @@ def test_basic_authentication(daemon, scratch, busybox_layer, tmp_path):
         name = f"{registry.host}/private:1"
         env = {"DOCKER_CONFIG": str(tmp_path)}
         denied = daemon.docker("pull", name, check=False, env=env)
-        assert denied.code == 1 and ("no basic auth credentials" in denied.err or "denied" in denied.err or "authentication required" in denied.err)
+        assert denied.code == 1 and ("login" in denied.err + denied or "authentication required" in denied.err)
         wrong = daemon.docker("login", "-u", "alice", "-p", "nope", registry.host, check=False, env=env)
         assert wrong.code == 1
         assert "Login Succeeded" in daemon.docker("login", "-u", "alice", "-p", "wonder", registry.host, env=env)

@@ -100,14 +100,14 @@ def test_exec_it_and_ctrl_c(client, docker):
 
 def test_detach_keys_leave_it_running(client, daemon, docker):
     t = client("run", "-it", "--name", "det", "busybox", "sh")
-    t.send("echo here\n")
-    t.expect("here\r\n")
+    t.send("echo in$((1+1))\n")
+    t.expect("in2\r\n")
     t.send("\x10\x11")
     assert t.wait() == 0
     assert daemon.inspect("det")["State"]["Running"]
     t = client("attach", "det")
-    t.send("echo again\n")
-    t.expect("again\r\n")
+    t.send("echo again$((1+1))\n")
+    t.expect("again2\r\n")
     t.send("exit 0\n")
     assert t.wait() == 0
     docker("rm", "det")

@@ -2,6 +2,8 @@
 // engine/internal/core: the one Engine. This header is the list of its parts; the use cases are in the .cc files of
 // engine/, one per verb, and each reads as record first, then act, then tell.
 
+#include <condition_variable>
+
 #include "container/lifecycle.h"
 #include "container/plan.h"
 #include "engine/engine.h"
@@ -80,7 +82,7 @@ class Core final : public Engine {
   Result<std::vector<std::string>> load_images(ByteSource& archive, const image::ProgressSink& progress,
                                                const Cancel& cancel) override;
 
-  network::Networks& networks() override { return *networks_; }
+  network::Networks& networks() override;
   Result<network::NetworkRecord> create_network(const network::CreateNetwork& request) override;
   Result<void> remove_network(const std::string& name) override;
   Result<void> connect_network(const std::string& network, const std::string& container,
@@ -155,6 +157,8 @@ class Core final : public Engine {
   Result<void> attach_network(const ContainerRecord& record, const std::string& name, size_t index,
                               const sys::NsFd& ns, const sys::Fd& netlink, std::vector<network::Endpoint>& endpoints);
   void detach_networks(std::vector<network::Endpoint>& endpoints);
+  void detach_after_exit(const ContainerRecord& record, std::vector<network::Endpoint>& endpoints);
+  void wait_for_detaches();
   void show_endpoints(ContainerRecord& record, const std::vector<network::Endpoint>& endpoints) const;
   Result<void> save_endpoints(const std::string& id, const std::vector<network::Endpoint>& endpoints);
   std::vector<network::Endpoint> load_endpoints(const std::string& id);
@@ -222,6 +226,9 @@ class Core final : public Engine {
   std::mutex seccomp_mutex_;
   std::map<std::string, std::optional<runtime::SeccompProgram>> seccomp_cache_;
   std::mutex pruning_;   // one prune at a time
+  std::mutex detaches_mutex_;
+  std::condition_variable detached_;
+  size_t detaches_ = 0;  // under way on the workers
   std::atomic<bool> shutting_down_ = false;
 
   // Last: their threads use everything above, and end first.

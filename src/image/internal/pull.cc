@@ -19,7 +19,10 @@ class Pull {
     const std::string id = resolved_.manifest.config.digest;
     const bool known = TRY(is_complete(id));
     const bool up_to_date = known && TRY(is_named(id));
-    if (!known) TRY(fetch(id));
+    if (!known) {
+      auto fetched = fetch(id);
+      if (!fetched) return forget_downloads(std::move(fetched).error());
+    }
     TRY(record(id));
     reporter_.status("", "Digest: " + resolved_.top.digest.str());
     reporter_.status("", (up_to_date ? "Status: Image is up to date for " : "Status: Downloaded newer image for ") +
@@ -28,6 +31,14 @@ class Pull {
   }
 
  private:
+  /// What a broken connection left is resumed by the next try; what turned out to be wrong is not kept.
+  Error forget_downloads(Error error) {
+    if (error.code() == Code::DataLoss || error.code() == Code::InvalidArgument) {
+      for (const auto& layer : resolved_.manifest.layers) (void)sys::remove_file(core_.blobs.partial(layer.digest));
+    }
+    return error;
+  }
+
   /// The image and each of its layers are really there.
   Result<bool> is_complete(const std::string& id) {
     auto row = TRY(core_.tables.find_image(id));

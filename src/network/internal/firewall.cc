@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include "sys/conntrack.h"
 #include "sys/nftables.h"
 
 namespace sampan::network {
@@ -120,11 +121,6 @@ void write_postrouting(NftTransaction& nft, const std::vector<FirewallNetwork>& 
   }
 }
 
-Result<void> commit(NftTransaction& nft) {
-  auto socket = TRY(sys::open_netlink(sys::NetlinkFamily::Netfilter));
-  return nft.commit(socket.get());
-}
-
 void add_elements(NftTransaction& nft, const std::vector<PublishedPort>& ports, const char* map) {
   for (const auto& port : ports) {
     if (map_of(port) == map) nft.add_element(map, key_of(port), target_of(port));
@@ -133,8 +129,28 @@ void add_elements(NftTransaction& nft, const std::vector<PublishedPort>& ports, 
 
 }  // namespace
 
+Result<int> Firewall::socket() {
+  if (!socket_.valid()) socket_ = TRY(sys::open_netlink(sys::NetlinkFamily::Netfilter));
+  return socket_.get();
+}
+
+Result<void> Firewall::commit(NftTransaction& nft) {
+  std::lock_guard lock(mutex_);
+  return nft.commit(TRY(socket()));
+}
+
+Result<void> Firewall::forget_udp_flows(const std::vector<PublishedPort>& ports) {
+  std::set<uint16_t> numbers;
+  for (const auto& port : ports) {
+    if (port.protocol == IPPROTO_UDP) numbers.insert(port.host_port);
+  }
+  if (numbers.empty()) return {};
+  std::lock_guard lock(mutex_);
+  return sys::forget_flows(TRY(socket()), IPPROTO_UDP, [&](uint16_t port) { return numbers.contains(port); });
+}
+
 Result<void> Firewall::rebuild(const std::vector<FirewallNetwork>& networks,
-                               const std::vector<PublishedPort>& ports) const {
+                               const std::vector<PublishedPort>& ports) {
   NftTransaction nft(table_);
   nft.ensure_table();
   nft.delete_table();
@@ -154,7 +170,7 @@ Result<void> Firewall::rebuild(const std::vector<FirewallNetwork>& networks,
   return commit(nft);
 }
 
-Result<void> Firewall::add_ports(const std::vector<PublishedPort>& ports) const {
+Result<void> Firewall::add_ports(const std::vector<PublishedPort>& ports) {
   if (ports.empty()) return {};
   NftTransaction nft(table_);
   add_elements(nft, ports, kAnyAddress);
@@ -162,14 +178,14 @@ Result<void> Firewall::add_ports(const std::vector<PublishedPort>& ports) const 
   return commit(nft);
 }
 
-Result<void> Firewall::remove_ports(const std::vector<PublishedPort>& ports) const {
+Result<void> Firewall::remove_ports(const std::vector<PublishedPort>& ports) {
   if (ports.empty()) return {};
   NftTransaction nft(table_);
   for (const auto& port : ports) nft.delete_element(map_of(port), key_of(port));
   return commit(nft);
 }
 
-Result<void> Firewall::destroy() const {
+Result<void> Firewall::destroy() {
   NftTransaction nft(table_);
   nft.ensure_table();
   nft.delete_table();
