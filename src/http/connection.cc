@@ -70,7 +70,7 @@ void Connection::shrink_input() {
   if (input_.size() == 0 && input_.capacity() > 0) input_ = boost::beast::flat_buffer();
 }
 
-void Connection::abort() {
+void Connection::cut_off() {
   mark_gone();
   close();
 }

@@ -105,9 +105,9 @@ class LoopServer final : public Server {
       boost::system::error_code ignored;
       for (auto& listener : state->listeners) listener->descriptor().close(ignored);
       state->listeners.clear();
-      auto connections = state->connections;  // abort() may end one, which edits the set
+      auto connections = state->connections;  // cut_off() may end one, which edits the set
       for (auto& weak : connections) {
-        if (auto connection = weak.lock()) connection->abort();
+        if (auto connection = weak.lock()) connection->cut_off();
       }
     });
   }

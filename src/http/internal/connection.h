@@ -36,7 +36,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   /// The peer has gone: sets cancel() and runs the callback.
   void mark_gone();
   /// The server stops: as gone, and whatever waits on the socket fails.
-  void abort();
+  void cut_off();
   /// Called once, by mark_gone(); an empty function forgets it.
   void on_gone(std::function<void()> callback) { gone_callback_ = std::move(callback); }
 
