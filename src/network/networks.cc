@@ -205,6 +205,9 @@ KernelNetworks::~KernelNetworks() {
     loop_->remove_timers(this);
     if (nft_events_.valid()) loop_->forget(nft_events_.get());
   });
+  // The relay must look away before the sockets that hold the ports are closed.
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, endpoint] : endpoints_) ports_.release(id);
 }
 
 void KernelNetworks::adopt(const Endpoint& endpoint) {
