@@ -1,6 +1,7 @@
 // Creating a container: name, record, writable layer, directory, volumes; the record is committed last, with its event,
 // so a crash before that leaves nothing that anybody can see (recover() removes the parts).
 
+#include "base/strings.h"
 #include "engine/internal/core.h"
 #include "engine/internal/names.h"
 #include "sys/file.h"
@@ -35,6 +36,9 @@ Result<ContainerRecord> Core::draft_record(const container::ContainerSpec& spec,
   facts.directory = container_dir(facts.id);
   facts.cpus = host_.online_cpus;
   facts.name = spec.name.starts_with('/') ? spec.name.substr(1) : spec.name;
+  for (const auto& piece : split(spec.host_config.cgroup_parent, '/')) {
+    if (piece == "..") return fail(Code::InvalidArgument, "invalid cgroup parent: {}", spec.host_config.cgroup_parent);
+  }
   bool named = !facts.name.empty();
   for (int attempt = 0; !named; ++attempt) {
     facts.name = make_name(random_seed(), attempt);
@@ -106,6 +110,8 @@ Result<Created> Core::create_container(const container::ContainerSpec& spec) {
   Created out;
   auto image = TRY(find_image(spec));
   auto record = TRY(draft_record(spec, image ? &*image : nullptr, out.warnings));
+  // Until its record can be seen, nothing else says that its volumes are in use.
+  std::shared_lock in_use(volume_use_);
   auto built = build_container(record, image ? &*image : nullptr);
   if (!built) {
     discard_container(record);

@@ -354,6 +354,26 @@ TEST_F(EngineTest, a_new_volume_is_filled_from_the_image_and_anonymous_ones_go_w
   EXPECT_TRUE(engine_->volumes().list().value_or({}).empty());
 }
 
+TEST_F(EngineTest, removing_volumes_spares_those_asked_for_by_name) {
+  auto with = spec("named", {"true"});
+  with.host_config.binds = {{"kept:/data"}};
+  std::string id = create(with);
+  ASSERT_OK(engine_->remove_container(id, {.volumes = true}));
+  EXPECT_TRUE(engine_->volumes().get("kept"));
+  ASSERT_OK(engine_->remove_volume("kept", false));
+}
+
+TEST_F(EngineTest, an_exited_auto_remove_container_goes_when_the_daemon_comes_back) {
+  auto once = spec("once", {"sh", "-c", "sleep 0.2"});
+  once.host_config.auto_remove = true;
+  std::string id = create(once);
+  ASSERT_OK(engine_->start_container(id));
+  engine_.reset();
+  ::usleep(500'000);
+  open();
+  EXPECT_TRUE(eventually([&] { return !engine_->get_container(id); }));
+}
+
 TEST_F(EngineTest, files_are_copied_in_and_out_of_running_and_stopped_containers) {
   std::string id = create(spec("files", {"sleep", "100"}));
   auto copy_round = [&](const std::string& content) {

@@ -33,7 +33,8 @@ Result<void> Core::recover() {
   for (const auto& record : containers_.list()) {
     auto status = container::status_of(*record);
     bool half = status == container::Status::Created && !snapshots_->exists(SnapshotKey(record->id));
-    if (status != container::Status::Removing && !half) continue;
+    bool ended = status == container::Status::Exited && record->host_config.auto_remove;
+    if (status != container::Status::Removing && !half && !ended) continue;
     if (auto locked = lock_cell(containers_.cell(record->id))) (void)remove_locked(*locked, record->host_config.auto_remove);
   }
   resume_restarts();

@@ -1,5 +1,7 @@
 // Removing a container: an idempotent sequence behind the persisted status "removing"; recover() goes on with it.
 
+#include <algorithm>
+
 #include "engine/internal/core.h"
 #include "sys/file.h"
 
@@ -41,7 +43,8 @@ Result<void> Core::remove_locked(Locked& locked, bool volumes) {
 
 Result<void> Core::erase_container(const ContainerRecord& record, bool volumes) {
   (void)sys::remove_tree(shim_dir(record.id));
-  TRY_CONTEXT(cgroup_of(record).remove(), "remove the control group");
+  // A process that the kernel does not let go must not keep the name: recover() tries the group again.
+  (void)cgroup_of(record).remove();
   TRY_CONTEXT(snapshots_->remove(SnapshotKey(record.id)), "remove the writable layer");
   if (volumes) remove_anonymous_volumes(record);
   TRY(sys::remove_tree(container_dir(record.id)));
@@ -55,15 +58,18 @@ Result<void> Core::erase_container(const ContainerRecord& record, bool volumes) 
   return {};
 }
 
+/// Only what was made for this container: a volume that was asked for by its name stays, whoever made it.
 void Core::remove_anonymous_volumes(const ContainerRecord& record) {
-  for (const auto& point : record.mounts) {
-    if (point.type != "volume" || point.name.empty()) continue;
-    auto volume = volumes_->get(point.name);
-    if (!volume || !volume->anonymous) continue;
-    auto users = users_of_volume(point.name);
+  auto plans = container::plan_mounts(record.config, record.host_config, {});
+  if (!plans) return;
+  for (const auto& plan : *plans) {
+    if (!plan.anonymous) continue;
+    auto point = std::ranges::find(record.mounts, plan.point.destination, &container::MountPoint::destination);
+    if (point == record.mounts.end() || point->name.empty()) continue;
+    auto users = users_of_volume(point->name);
     std::erase(users, record.id);
     if (!users.empty()) continue;
-    if (volumes_->remove(point.name)) tell(event_of("volume", "destroy", point.name, {{"driver", "local"}}));
+    if (volumes_->remove(point->name)) tell(event_of("volume", "destroy", point->name, {{"driver", point->driver}}));
   }
 }
 

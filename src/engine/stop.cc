@@ -54,9 +54,9 @@ Result<int> parse_optional_signal(const std::string& signal) {
 }  // namespace
 
 /// Writes what the signal means first, then sends it. A container that waits for its restart just stops waiting.
-Result<void> Core::signal_container(Locked& locked, int signal) {
+Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning) {
   ContainerRecord record = *locked.record;
-  bool ends = signal == SIGKILL || signal == container::stop_signal(record.config);
+  bool ends = meaning == Meaning::End || signal == SIGKILL || signal == container::stop_signal(record.config);
   if (container::status_of(record) == container::Status::Restarting) {
     if (!ends) return container::can_exec(record);
     loop_->cancel(std::exchange(locked.cell->restart_timer, 0));
@@ -91,7 +91,7 @@ Result<void> Core::kill_and_wait(const std::string& id) {
     if (!cell) return {};
     auto locked = TRY(lock_cell(cell));
     if (!locked.record->state.running()) return {};
-    TRY(signal_container(locked, SIGKILL));
+    TRY(signal_container(locked, SIGKILL, Meaning::End));
   }
   if (exit.wait(kKillPatience)) return {};
   // The shim has not answered: the processes are killed without it.
@@ -109,15 +109,7 @@ Result<void> Core::end_run(const std::string& name, int signal, std::optional<in
     auto locked = TRY(lock_container(name));
     TRY(container::can_stop(*locked.record));
     patience = timeout.value_or(static_cast<int>(locked.record->config.stop_timeout.value_or(kDefaultStopTimeout)));
-    auto sent = signal_container(locked, signal_number(*locked.record, signal));
-    if (!sent) return sent;
-    // Any signal of stop means it, also one that is not the container's own stop signal.
-    auto record = containers_.record(locked.cell->id);
-    if (record && !record->manually_stopped && record->state.running()) {
-      ContainerRecord stopped = *record;
-      stopped.manually_stopped = true;
-      TRY(save(stopped, {}));
-    }
+    TRY(signal_container(locked, signal_number(*locked.record, signal), Meaning::End));
   }
   auto limit = patience < 0 ? std::nullopt : std::optional(std::chrono::seconds(patience));
   if (exit.wait(limit)) return {};
@@ -140,7 +132,7 @@ Result<void> Core::kill_container(const std::string& name, const std::string& si
     auto locked = TRY(lock_container(name));
     TRY(container::can_kill(*locked.record));
     id = locked.cell->id;
-    if (number != SIGKILL) return signal_container(locked, number);
+    if (number != SIGKILL) return signal_container(locked, number, Meaning::JustSignal);
   }
   return kill_and_wait(id);
 }

@@ -11,6 +11,7 @@ Result<void> Core::remove_volume(const std::string& name, bool force) {
     if (force && volume.error().code() == Code::NotFound) return {};
     return std::move(volume).error();
   }
+  std::unique_lock nobody_creates(volume_use_);
   auto users = users_of_volume(name);
   if (!users.empty()) {
     return fail(Code::Conflict, "remove {}: volume is in use - [{}]", name, join(users, ", "));

@@ -182,7 +182,8 @@ class Core final : public Engine {
   void stop_health(const CellPtr& cell);
 
   // --- stop.cc, remove.cc
-  Result<void> signal_container(Locked& locked, int signal);
+  enum class Meaning { JustSignal, End };  // End: no restart policy undoes it
+  Result<void> signal_container(Locked& locked, int signal, Meaning meaning);
   Result<void> end_run(const std::string& name, int signal, std::optional<int> timeout);
   Result<void> kill_and_wait(const std::string& id);
   Result<void> remove_locked(Locked& locked, bool volumes);
@@ -226,6 +227,7 @@ class Core final : public Engine {
   std::mutex seccomp_mutex_;
   std::map<std::string, std::optional<runtime::SeccompProgram>> seccomp_cache_;
   std::mutex pruning_;   // one prune at a time
+  std::shared_mutex volume_use_;  // shared: a container is being made of volumes; exclusive: one may be removed
   std::mutex detaches_mutex_;
   std::condition_variable detached_;
   size_t detaches_ = 0;  // under way on the workers
