@@ -168,15 +168,16 @@ def resident_kb(pid):
     return next(int(l.split()[1]) for l in open(f"/proc/{pid}/status") if l.startswith("VmRSS:"))
 
 
-def pids_of(program):
-    wanted = os.stat(program)
+def shims_of(engine):
+    """Pids of the shims that hold a directory of this engine open."""
     out = []
     for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                info = os.stat(f"/proc/{entry}/exe")
-            except OSError:
+        try:
+            if not entry.isdigit() or not open(f"/proc/{entry}/cmdline", "rb").read().startswith(b"sampan-shim: "):
                 continue
-            if (info.st_dev, info.st_ino) == (wanted.st_dev, wanted.st_ino):
-                out.append(int(entry))
+            targets = [os.readlink(f"/proc/{entry}/fd/{fd}") for fd in os.listdir(f"/proc/{entry}/fd")]
+        except OSError:
+            continue
+        if any(str(engine.home) in target for target in targets):
+            out.append(int(entry))
     return out

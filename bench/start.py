@@ -17,7 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from engines import BIN, Sampan, engines, machine, percentile, pids_of, private_kb, resident_kb
+from engines import BIN, Sampan, engines, machine, percentile, private_kb, resident_kb, shims_of
 
 GOALS = {"none": 20, "bridge": 15}
 
@@ -85,7 +85,6 @@ def measure_engines(rounds, quick):
 
 
 def measure_memory(count):
-    before = set(pids_of(BIN / "sampan-shim"))
     engine = Sampan().start()
     try:
         engine.import_busybox()
@@ -95,17 +94,11 @@ def measure_memory(count):
             ident = json.loads(connection.call("POST", "/containers/create", body))["Id"]
             connection.call("POST", f"/containers/{ident}/start")
         daemon = resident_kb(engine.engine_pid())
-        # The zygote is the daemon's own child and counts as the daemon's.
-        shims = [pid for pid in pids_of(BIN / "sampan-shim") if parent_of(pid) != engine.engine_pid() and pid not in before]
-        sizes = sorted(private_kb(pid) for pid in shims)
+        sizes = sorted(private_kb(pid) for pid in shims_of(engine))
         print(f"\nmemory with {count} running containers: daemon {daemon / 1024:.1f} MB resident (goal 25), "
               f"idle shim {statistics.median(sizes):.0f} KB private, largest {sizes[-1]} KB (goal 150)")
     finally:
         engine.stop()
-
-
-def parent_of(pid):
-    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
 
 
 def make_bundle(directory):

@@ -71,25 +71,6 @@ def make_busybox_tar(path):
     return path
 
 
-def pids_of(exe):
-    """Processes that run the program `exe` (compared by file, not by name)."""
-    try:
-        wanted = os.stat(exe)
-    except FileNotFoundError:
-        return []
-    out = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            info = os.stat(f"/proc/{entry}/exe")
-        except OSError:
-            continue
-        if (info.st_dev, info.st_ino) == (wanted.st_dev, wanted.st_ino):
-            out.append(int(entry))
-    return out
-
-
 class Daemon:
     """One sampand with its own roots and socket."""
 
@@ -183,17 +164,17 @@ class Daemon:
 
     # --- what is left behind ---
     def shim_pids(self):
-        """Shims (and the zygote) of this daemon, by the directory they hold open."""
+        """Shims of this daemon: they call themselves "sampan-shim: <id>" and hold their directory open."""
         out = []
-        for pid in pids_of(BIN / "sampan-shim"):
+        for entry in os.listdir("/proc"):
             try:
-                targets = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-                parent = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+                if not entry.isdigit() or not open(f"/proc/{entry}/cmdline", "rb").read().startswith(b"sampan-shim: "):
+                    continue
+                targets = [os.readlink(f"/proc/{entry}/fd/{fd}") for fd in os.listdir(f"/proc/{entry}/fd")]
             except OSError:
                 continue
-            ours = any(str(self.exec_root) in t for t in targets) or (self.alive() and parent == self.process.pid)
-            if ours:
-                out.append(pid)
+            if any(str(self.exec_root) in target for target in targets):
+                out.append(int(entry))
         return out
 
     @property
@@ -303,13 +284,13 @@ def nft_tables():
     return sorted(line for line in out.splitlines() if line)
 
 
-def published_elements():
-    """Elements of every map and set: one line each; the rules themselves are per network."""
+def published_elements(instance):
+    """How many elements a daemon's maps and sets have; the rules themselves are per network."""
     out = subprocess.run(["nft", "-j", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
     count = 0
     for item in json.loads(out).get("nftables", []) if out.strip() else []:
         for kind in ("map", "set"):
-            if kind in item:
+            if kind in item and instance in item[kind]["table"]:
                 count += len(item[kind].get("elem", []))
     return count
 
@@ -327,7 +308,7 @@ def census(daemon):
         "cgroups": daemon.cgroups(),
         "links": daemon.links(),
         "nft tables": daemon.nft_tables(),
-        "published ports": published_elements(),
+        "published ports": published_elements(daemon.instance),
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "containers": names("containers"),
         "snapshots": names("snapshots"),

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import free_port, wait_for
+from support import BUILD, free_port, wait_for
 
 
 def fetch(address, port, timeout=5):
@@ -90,7 +90,8 @@ def test_port_conflicts(docker):
 
 
 def test_udp_and_publish_all(daemon, docker):
-    docker("run", "-d", "--name", "udp", "-P", "--expose", "9000/udp", "busybox", "sh", "-c", "exec udpsvd 0.0.0.0 9000 cat")
+    docker("run", "-d", "--name", "udp", "-P", "--expose", "9000/udp", "-v", f"{BUILD}/tests/init:/init:ro", "busybox",
+           "/init", "udp-echo", "9000")
     port = int(daemon.inspect("udp")["NetworkSettings"]["Ports"]["9000/udp"][0]["HostPort"])
     def arrived():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -166,7 +167,7 @@ def test_many_containers_at_once_get_different_addresses(docker):
 
 
 def test_the_hosts_own_tables_are_never_touched(docker):
-    subprocess.run(["nft", "-f", "-"], input="table ip mine { chain c { type filter hook input priority 5; policy accept; counter; } }", text=True, check=True)
+    subprocess.run(["nft", "-f", "-"], input="table ip mine {\n chain c {\n type filter hook input priority 5; policy accept;\n counter\n }\n}\n", text=True, check=True)
     try:
         before = subprocess.run(["nft", "list", "table", "ip", "mine"], capture_output=True, text=True).stdout.split("packets")[0]
         docker("run", "--rm", "-p", f"{free_port()}:80", "busybox", "true")

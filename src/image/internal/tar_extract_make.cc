@@ -193,15 +193,17 @@ std::pair<uint32_t, uint32_t> Extractor::owner_of(const Entry& entry) const {
   return options_.chown ? *options_.chown : std::pair(entry.uid, entry.gid);
 }
 
+uint32_t Extractor::mode_of(const Entry& entry) const { return options_.chmod.value_or(entry.mode); }
+
 /// The order matters: a chown clears set-user-id bits and file capabilities.
 Result<void> Extractor::set_metadata(const Entry& entry, int fd) {
   auto [uid, gid] = owner_of(entry);
   if (::fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0) return sys_error("chown");
-  if (::fchmod(fd, entry.mode) < 0) {
+  if (::fchmod(fd, mode_of(entry)) < 0) {
     if (errno != EBADF) return sys_error("chmod");
     // An O_PATH descriptor, of a device or FIFO: its link under /proc leads to the object itself and nowhere else.
     std::string self = fmt::format("/proc/self/fd/{}", fd);
-    if (::chmod(self.c_str(), entry.mode) < 0) return sys_error("chmod");
+    if (::chmod(self.c_str(), mode_of(entry)) < 0) return sys_error("chmod");
   }
   return set_xattrs(entry, fd);
 }
