@@ -146,6 +146,7 @@ class Engine {
   virtual Result<PruneResult> prune_containers(const Filters& filters) = 0;
   virtual Result<Top> top_container(const std::string& name, const std::string& ps_args) = 0;
   virtual Result<std::vector<snapshot::Change>> container_changes(const std::string& name) = 0;
+  /// Of a container that does not run, `read` is zero and nothing else means anything.
   virtual Result<StatsSample> sample_stats(const std::string& name) = 0;
   virtual Result<PathStat> stat_path(const std::string& name, const std::string& path) = 0;
   virtual Result<void> copy_from(const std::string& name, const std::string& path, ByteSink& tar, const Cancel& cancel) = 0;
@@ -174,6 +175,8 @@ class Engine {
   // --- exec -----------------------------------------------------------------------------------------------------
   virtual Result<std::string> create_exec(const std::string& name, const ExecSpec& spec) = 0;
   virtual Result<ExecState> get_exec(const std::string& id) = 0;
+  /// The client's connection is used up; when the start fails nothing has been written to it. The exit code of an exec
+  /// is known before its client sees the end of the stream, and is kept for five minutes.
   virtual Result<void> start_exec(const std::string& id, bool detach, std::optional<sys::Fd> client,
                                   const shim::AttachOptions& options,
                                   std::optional<std::pair<uint16_t, uint16_t>> console_size) = 0;
