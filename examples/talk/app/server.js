@@ -1,4 +1,5 @@
 // A small browser/server application: it renders a page and asks the container "counter" for the visitor's number.
+const dns = require('dns');
 const fs = require('fs');
 const http = require('http');
 const os = require('os');
@@ -7,8 +8,18 @@ const mustache = require('mustache');
 const template = fs.readFileSync('page.html', 'utf8');
 const counter = process.env.COUNTER || 'http://counter/cgi-bin/next';
 
+// The counter's name is resolved once: answers from then on need nothing but the counter itself.
+const known = new Map();
+function lookup(name, options, answer) {
+  if (known.has(name)) return answer(null, ...known.get(name));
+  return dns.lookup(name, options, (error, ...address) => {
+    if (!error) known.set(name, address);
+    answer(error, ...address);
+  });
+}
+
 function nextVisitor(answer) {
-  const request = http.get(counter, (response) => {
+  const request = http.get(counter, {lookup}, (response) => {
     let text = '';
     response.on('data', (piece) => { text += piece; });
     response.on('end', () => answer(null, text.trim()));
