@@ -59,10 +59,20 @@ Result<RemoteStat> follow_remote(App& app, const std::string& container, std::st
   return stat_remote(app, container, path);
 }
 
-CopyEnd local_end(const std::string& path) {
+// Errors: InvalidArgument "not a directory" ("file/").
+Result<CopyEnd> local_end(const std::string& path) {
   struct stat info{};
   bool exists = ::stat(path.c_str(), &info) == 0;
-  return {path, exists, exists && S_ISDIR(info.st_mode)};
+  if (!exists && errno == ENOTDIR) return fail(Code::InvalidArgument, "not a directory");
+  return CopyEnd{path, exists, exists && S_ISDIR(info.st_mode)};
+}
+
+// A destination that is a link to a file is written through, not replaced.
+Result<CopyEnd> local_destination(const std::string& path) {
+  CopyEnd end = TRY(local_end(path));
+  char real[4096];
+  if (end.exists && !end.is_directory && ::realpath(path.c_str(), real)) end.path = real;
+  return end;
 }
 
 void say_copied(const Arguments& arguments, uint64_t bytes, const std::string& where) {
@@ -71,19 +81,24 @@ void say_copied(const Arguments& arguments, uint64_t bytes, const std::string& w
 }
 
 Result<int> copy_from_container(App& app, const Arguments& arguments, const CopyArgument& source, const std::string& target) {
-  std::string path = source.path;
+  std::string path = source.path, asked = path;
   if (arguments.flag("follow-link")) TRY(follow_remote(app, source.container, path));
   std::string ask = archive_path(source.container, path);
   if (target == "-") {
     TRY(stream_request(app, "GET", ask, {}, [](std::string_view bytes) { return sys::write_all(STDOUT_FILENO, bytes); }));
     return 0;
   }
+  CopyEnd to = TRY(local_destination(target));
+  if (!to.exists && !sys::path_exists(parent_of(target))) {
+    return fail(Code::NotFound, "invalid output path: directory \"{}\" does not exist", parent_of(target));
+  }
   RemoteStat info = TRY(stat_remote(app, source.container, path));
   if (!info.exists) {
     return fail(Code::NotFound, "Error response from daemon: Could not find the file {} in container {}", path, source.container);
   }
-  CopyEnd from{path, true, (info.mode & kGoDirectory) != 0};
-  CopyPlan plan = TRY(plan_copy(from, local_end(target)));
+  // A link that was followed keeps its own name.
+  CopyEnd from{asked, true, (info.mode & kGoDirectory) != 0};
+  CopyPlan plan = TRY(plan_copy(from, to));
   auto root = sys::open_dir(plan.directory);
   if (!root) return fail(Code::NotFound, "invalid output path: directory \"{}\" does not exist", plan.directory);
   TarExtractor extractor(std::move(*root), {plan.name, arguments.flag("archive")});
@@ -126,15 +141,19 @@ Result<void> put_archive(App& app, const Arguments& arguments, const std::string
 Result<int> copy_to_container(App& app, const Arguments& arguments, const std::string& source, const CopyArgument& target) {
   std::string path = target.path.empty() ? "/" : target.path;
   std::string trailing = path.ends_with("/.") ? "/." : path.ends_with('/') ? "/" : "";
-  RemoteStat info = TRY(follow_remote(app, target.container, path));
+  auto looked = follow_remote(app, target.container, path);
+  // What is wrong with the destination's parent is said by the copy itself.
+  if (!looked && looked.error().code() == Code::Unavailable) return std::move(looked).error();
+  RemoteStat info = looked ? std::move(*looked) : RemoteStat{};
   CopyEnd to{path + (path.ends_with('/') || path.ends_with("/.") ? "" : trailing), info.exists, (info.mode & kGoDirectory) != 0};
+  if (!looked && source == "-") return std::move(looked).error();
   if (source == "-") {
     if (!to.is_directory) return fail(Code::InvalidArgument, "destination \"{}:{}\" must be a directory", target.container, target.path);
     sys::FdSource body(STDIN_FILENO);
     TRY(put_archive(app, arguments, target.container, path, body));
     return 0;
   }
-  CopyEnd from = local_end(source);
+  CopyEnd from = TRY(local_end(source));
   bool follow = arguments.flag("follow-link");
   struct stat local{};
   if (::lstat(source.c_str(), &local) < 0) return fail(Code::NotFound, "lstat {}: no such file or directory", source);
