@@ -40,8 +40,10 @@ Result<void> add_query(const Arguments& arguments, Query& query) {
       if (!slot.is_object()) slot = json::object();
       slot.get_object()[std::string(trim(pair->second))] = true;
     } else if (option->kind == Kind::Flag) {
-      if (value == "true") query.add(name, "1");
-      else if (option->initial == "true") query.add(name, "0");
+      if (value == "true")
+        query.add(name, "1");
+      else if (option->initial == "true")
+        query.add(name, "0");
     } else {
       query.add(name, value);
     }
@@ -83,13 +85,21 @@ Result<json::value> post_json(App& app, const std::string& path, const json::val
   return codec::parse_json(response.body);
 }
 
-Result<client::Response> post(App& app, const std::string& path) { return request(app, "POST", path); }
+Result<client::Response> post(App& app, const std::string& path) {
+  return request(app, "POST", path);
+}
 
 // A reader that has gone ends the program by SIGPIPE, as it should; other failures have nobody to tell.
-void print_out(std::string_view text) { (void)sys::write_all(STDOUT_FILENO, text); }
-void print_err(std::string_view text) { (void)sys::write_all(STDERR_FILENO, text); }
+void print_out(std::string_view text) {
+  (void)sys::write_all(STDOUT_FILENO, text);
+}
+void print_err(std::string_view text) {
+  (void)sys::write_all(STDERR_FILENO, text);
+}
 
-bool is_terminal(int fd) { return ::isatty(fd) == 1; }
+bool is_terminal(int fd) {
+  return ::isatty(fd) == 1;
+}
 
 bool confirm(std::string_view question) {
   print_out(fmt::format("{} [y/N] ", question));

@@ -101,12 +101,19 @@ class FakeDaemon {
 };
 
 std::string json_answer(int status, const std::string& body) {
-  return fmt::format("HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", status, body.size(), body);
+  return fmt::format("HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", status,
+                     body.size(), body);
 }
 const std::string kNoContent = "HTTP/1.1 204 No Content\r\n\r\n";
 const std::string kAttached =
-    std::string("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n") +
-    std::string("\x01\0\0\0\0\0\0\x06hello\n", 14) + std::string("\x02\0\0\0\0\0\0\x04" "err\n", 12);
+    std::string(
+        "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: "
+        "Upgrade\r\nUpgrade: tcp\r\n\r\n") +
+    std::string("\x01\0\0\0\0\0\0\x06hello\n", 14) +
+    std::string(
+        "\x02\0\0\0\0\0\0\x04"
+        "err\n",
+        12);
 
 struct Ran {
   int code = 0;
@@ -147,15 +154,17 @@ TEST(RunCommand, waits_before_it_starts_and_ends_with_the_containers_code) {
   EXPECT_EQ(ran.code, 3);
   EXPECT_EQ(ran.out, "hello\n");
   EXPECT_EQ(ran.err, "WARNING: careful\nerr\n");
-  EXPECT_THAT(daemon.requests(), ElementsAre("POST /containers/create?name=x", "POST /containers/abc/attach?stream=1&stdout=1&stderr=1",
-                                             "POST /containers/abc/wait?condition=next-exit", "POST /containers/abc/start"));
+  EXPECT_THAT(daemon.requests(),
+              ElementsAre("POST /containers/create?name=x", "POST /containers/abc/attach?stream=1&stdout=1&stderr=1",
+                          "POST /containers/abc/wait?condition=next-exit", "POST /containers/abc/start"));
 }
 
 TEST(RunCommand, pulls_a_missing_image_and_creates_again) {
   std::string missing = json_answer(404, R"({"message":"No such image: image:latest"})");
   FakeDaemon daemon({{"POST /containers/create", missing, 1},
                      {"POST /containers/create", json_answer(201, R"({"Id":"abc"})")},
-                     {"POST /images/create", json_answer(200, "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"aa\"}\r\n")},
+                     {"POST /images/create",
+                      json_answer(200, "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"aa\"}\r\n")},
                      {"POST /containers/abc/start", kNoContent}});
   Ran ran = run(daemon.path, {"run", "-d", "image"});
   EXPECT_EQ(ran.code, 0);
@@ -169,12 +178,14 @@ TEST(RunCommand, start_errors_choose_the_exit_code) {
     const char* message;
     int code;
   };
-  for (const Case& c : {Case{"exec: \\\"x\\\": executable file not found in $PATH", 127}, Case{"exec: \\\"/etc\\\": is a directory", 126},
+  for (const Case& c : {Case{"exec: \\\"x\\\": executable file not found in $PATH", 127},
+                        Case{"exec: \\\"/etc\\\": is a directory", 126},
                         Case{"exec: \\\"/x\\\": permission denied", 126}, Case{"cgroup is full", 125}}) {
-    FakeDaemon daemon({{"POST /containers/create", json_answer(201, R"({"Id":"abc"})")},
-                       {"POST /containers/abc/attach", kAttached},
-                       {"POST /containers/abc/wait", json_answer(200, R"({"StatusCode":0})")},
-                       {"POST /containers/abc/start", json_answer(500, fmt::format("{{\"message\":\"{}\"}}", c.message))}});
+    FakeDaemon daemon(
+        {{"POST /containers/create", json_answer(201, R"({"Id":"abc"})")},
+         {"POST /containers/abc/attach", kAttached},
+         {"POST /containers/abc/wait", json_answer(200, R"({"StatusCode":0})")},
+         {"POST /containers/abc/start", json_answer(500, fmt::format("{{\"message\":\"{}\"}}", c.message))}});
     Ran ran = run(daemon.path, {"run", "image"});
     EXPECT_EQ(ran.code, c.code) << c.message;
     EXPECT_THAT(ran.err, testing::StartsWith("sampan: Error response from daemon: "));
@@ -185,14 +196,16 @@ TEST(RunCommand, start_errors_choose_the_exit_code) {
 TEST(RunCommand, no_daemon_is_125_and_said) {
   Ran ran = run("/nonexistent.sock", {"run", "image"});
   EXPECT_EQ(ran.code, 125);
-  EXPECT_THAT(ran.err, HasSubstr("Cannot connect to the Sampan daemon at unix:///nonexistent.sock. Is the daemon running?"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("Cannot connect to the Sampan daemon at unix:///nonexistent.sock. Is the daemon running?"));
   EXPECT_EQ(run("/nonexistent.sock", {"ps"}).code, 1);
 }
 
 TEST(RunCommand, cidfile_is_written_once_and_never_overwritten) {
   std::string file = testing::TempDir() + "cli_cid";
   ::unlink(file.c_str());
-  FakeDaemon daemon({{"POST /containers/create", json_answer(201, R"({"Id":"abc"})")}, {"POST /containers/abc/start", kNoContent}});
+  FakeDaemon daemon(
+      {{"POST /containers/create", json_answer(201, R"({"Id":"abc"})")}, {"POST /containers/abc/start", kNoContent}});
   EXPECT_EQ(run(daemon.path, {"run", "-d", "--cidfile", file, "image"}).code, 0);
   EXPECT_EQ(sys::read_file(file).value_or(""), "abc");
   Ran again = run(daemon.path, {"run", "-d", "--cidfile", file, "image"});
@@ -218,7 +231,9 @@ TEST(Inspect, tries_each_kind_and_formats) {
 }
 
 TEST(Pull, errors_in_the_stream_fail_the_command) {
-  FakeDaemon daemon({{"POST /images/create", json_answer(200, "{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n")}});
+  FakeDaemon daemon(
+      {{"POST /images/create",
+        json_answer(200, "{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n")}});
   Ran ran = run(daemon.path, {"pull", "nope:1"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_EQ(ran.err, "manifest unknown\n");
@@ -227,7 +242,8 @@ TEST(Pull, errors_in_the_stream_fail_the_command) {
 TEST(ConfigFile, credentials_survive_and_unknown_members_are_kept) {
   std::string directory = testing::TempDir() + "cli_config_file";
   ASSERT_TRUE(sys::make_dirs(directory));
-  ASSERT_TRUE(sys::replace_file(directory + "/config.json", R"({"HttpHeaders":{"X-A":"b"},"other":[1],"psFormat":"{{.ID}}"})"));
+  ASSERT_TRUE(
+      sys::replace_file(directory + "/config.json", R"({"HttpHeaders":{"X-A":"b"},"other":[1],"psFormat":"{{.ID}}"})"));
   ConfigFile config(directory);
   EXPECT_EQ(config.text("psFormat"), "{{.ID}}");
   EXPECT_EQ(config.http_headers().size(), 1u);

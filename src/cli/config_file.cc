@@ -1,9 +1,9 @@
 #include "cli/config_file.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include "base/strings.h"
 #include "codec/json.h"
@@ -99,7 +99,9 @@ Result<void> save(const std::string& directory, const json::object& config) {
 
 }  // namespace
 
-std::string ConfigFile::text(const char* member) const { return text_of(load(path()), member); }
+std::string ConfigFile::text(const char* member) const {
+  return text_of(load(path()), member);
+}
 
 std::vector<std::pair<std::string, std::string>> ConfigFile::http_headers() const {
   std::vector<std::pair<std::string, std::string>> out;

@@ -34,7 +34,8 @@ Result<App> make_app(const ParsedLine& line) {
   for (const auto& [option, value] : line.globals) {
     if (option->name == "context") return fail(Code::NotImplemented, "contexts are not supported: use --host");
     if (option->name.starts_with("tls") && value != "false") {
-      return fail(Code::NotImplemented, "TLS is not supported by this client: use a tunnel to the daemon's unix socket");
+      return fail(Code::NotImplemented,
+                  "TLS is not supported by this client: use a tunnel to the daemon's unix socket");
     }
   }
   App app;

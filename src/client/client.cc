@@ -12,14 +12,22 @@ namespace {
 
 Code code_of_status(int status) {
   switch (status) {
-    case 400: return Code::InvalidArgument;
-    case 401: return Code::Unauthenticated;
-    case 403: return Code::PermissionDenied;
-    case 404: return Code::NotFound;
-    case 409: return Code::Conflict;
-    case 501: return Code::NotImplemented;
-    case 503: return Code::Unavailable;
-    default: return Code::Internal;
+    case 400:
+      return Code::InvalidArgument;
+    case 401:
+      return Code::Unauthenticated;
+    case 403:
+      return Code::PermissionDenied;
+    case 404:
+      return Code::NotFound;
+    case 409:
+      return Code::Conflict;
+    case 501:
+      return Code::NotImplemented;
+    case 503:
+      return Code::Unavailable;
+    default:
+      return Code::Internal;
   }
 }
 
@@ -98,8 +106,8 @@ class SocketClient final : public Client {
     return connection;
   }
 
-  // A refusal for the version is answered by asking again with the version that the daemon named. A streamed body cannot
-  // be sent twice, so the version is then made sure of beforehand.
+  // A refusal for the version is answered by asking again with the version that the daemon named. A streamed body
+  // cannot be sent twice, so the version is then made sure of beforehand.
   Result<std::unique_ptr<Connection>> begin_versioned(const std::string& method, const std::string& path,
                                                       const CallOptions& options, const Headers& extra) {
     if (options.body_source && !version().empty()) {

@@ -37,7 +37,7 @@ struct Response {
 struct CallOptions {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  ByteSource* body_source = nullptr;    // sent chunked when set
+  ByteSource* body_source = nullptr;  // sent chunked when set
 };
 
 /// An answer whose head has arrived; read() yields its body, decoded. While a request body is still being sent (a
@@ -51,7 +51,8 @@ class Client {
  public:
   virtual ~Client() = default;
   /// The whole answer, whatever its status. Errors: Unavailable "Cannot connect to the Sampan daemon at ...".
-  virtual Result<Response> call(const std::string& method, const std::string& path, const CallOptions& options = {}) = 0;
+  virtual Result<Response> call(const std::string& method, const std::string& path,
+                                const CallOptions& options = {}) = 0;
   /// As call(), but a 2xx body is handed over piece by piece as it arrives; other bodies are collected.
   virtual Result<Response> stream(const std::string& method, const std::string& path, const CallOptions& options,
                                   const std::function<Result<void>(std::string_view)>& chunk) = 0;
@@ -65,7 +66,8 @@ class Client {
     std::string leftover;
     std::string content_type;
   };
-  virtual Result<Upgraded> hijack(const std::string& method, const std::string& path, const CallOptions& options = {}) = 0;
+  virtual Result<Upgraded> hijack(const std::string& method, const std::string& path,
+                                  const CallOptions& options = {}) = 0;
 };
 struct ClientOptions {
   std::string api_version;  // "1.51": put in front of every path; empty: paths are sent as they are

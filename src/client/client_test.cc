@@ -81,7 +81,8 @@ TEST(Client, call_reads_a_body_of_known_length) {
 }
 
 TEST(Client, chunked_body_is_decoded) {
-  ScriptedDaemon daemon({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n"});
+  ScriptedDaemon daemon(
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n"});
   auto client = open_client(daemon.host());
   std::string got;
   auto response = (*client)->stream("GET", "/x", {}, [&](std::string_view bytes) -> Result<void> {
@@ -102,8 +103,7 @@ TEST(Client, truncated_body_is_an_error) {
 }
 
 TEST(Client, older_daemon_is_asked_again_with_its_own_version) {
-  std::string refusal =
-      R"({"message":"client version 1.51 is too new. Maximum supported API version is 1.45"})";
+  std::string refusal = R"({"message":"client version 1.51 is too new. Maximum supported API version is 1.45"})";
   ScriptedDaemon daemon({fmt::format("HTTP/1.1 400 Bad\r\nContent-Length: {}\r\n\r\n{}", refusal.size(), refusal),
                          "HTTP/1.1 204 No Content\r\n\r\n"});
   auto client = open_client(daemon.host(), {.api_version = "1.51"});

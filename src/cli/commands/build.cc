@@ -74,7 +74,8 @@ std::string registry_config(App& app) {
   json::object all;
   for (const std::string& server : app.config.servers()) {
     Credentials credentials = app.config.credentials(server);
-    json::object entry{{"username", credentials.username}, {"password", credentials.password}, {"serveraddress", server}};
+    json::object entry{
+        {"username", credentials.username}, {"password", credentials.password}, {"serveraddress", server}};
     if (!credentials.identity_token.empty()) entry["identitytoken"] = credentials.identity_token;
     all[server] = entry;
   }
@@ -88,7 +89,8 @@ Result<void> check_tags(const Arguments& arguments) {
   for (const std::string& tag : arguments.all("tag")) {
     auto name = parse_image_name(tag);
     if (!name) {
-      return fail(Code::InvalidArgument, "invalid argument \"{}\" for \"-t, --tag\" flag: {}", tag, name.error().message());
+      return fail(Code::InvalidArgument, "invalid argument \"{}\" for \"-t, --tag\" flag: {}", tag,
+                  name.error().message());
     }
   }
   return {};
@@ -108,7 +110,8 @@ Result<int> build_image(App& app, const Arguments& arguments) {
   // An old id must not survive a build that fails.
   if (!iid_file.empty()) TRY(sys::remove_file(iid_file));
   if (!quiet && context.size > 0) {
-    print_out(fmt::format("Sending build context to Sampan daemon  {}\n", human_size(static_cast<double>(context.size))));
+    print_out(
+        fmt::format("Sending build context to Sampan daemon  {}\n", human_size(static_cast<double>(context.size))));
   }
   TransferRequest request;
   request.path = query.str();

@@ -14,7 +14,9 @@ namespace sampan::cli {
 
 namespace {
 
-Error context_error(std::string text) { return Error(Code::InvalidArgument, "unable to prepare context: " + std::move(text)); }
+Error context_error(std::string text) {
+  return Error(Code::InvalidArgument, "unable to prepare context: " + std::move(text));
+}
 
 bool is_url(const std::string& path) {
   for (std::string_view prefix : {"http://", "https://", "git://", "git@", "github.com/", "ssh://"}) {
@@ -25,7 +27,9 @@ bool is_url(const std::string& path) {
 
 // gzip, bzip2, xz, zstd, or a tar header.
 bool is_archive(std::string_view start) {
-  for (std::string_view magic : {std::string_view("\x1f\x8b"), std::string_view("BZh"), std::string_view("\xfd" "7zXZ"),
+  for (std::string_view magic : {std::string_view("\x1f\x8b"), std::string_view("BZh"),
+                                 std::string_view("\xfd"
+                                                  "7zXZ"),
                                  std::string_view("\x28\xb5\x2f\xfd")}) {
     if (start.starts_with(magic)) return true;
   }
@@ -86,11 +90,14 @@ Result<std::string> real_path(const std::string& path) {
 }
 
 // A Dockerfile that is not in the context travels under a name of its own.
-std::string foreign_name() { return fmt::format(".dockerfile.{:016x}", static_cast<uint64_t>(::getpid()) << 32 | static_cast<uint64_t>(::time(nullptr))); }
+std::string foreign_name() {
+  return fmt::format(".dockerfile.{:016x}",
+                     static_cast<uint64_t>(::getpid()) << 32 | static_cast<uint64_t>(::time(nullptr)));
+}
 
 struct Dockerfile {
-  std::string name;      // in the context
-  std::string disk_path; // empty: from stdin
+  std::string name;       // in the context
+  std::string disk_path;  // empty: from stdin
   std::optional<std::string> foreign_content;
 };
 
@@ -108,7 +115,8 @@ Result<Dockerfile> find_dockerfile(const std::string& root, const std::string& g
   std::string directory = path.find('/') == std::string::npos ? "." : path.substr(0, path.rfind('/') + 1);
   auto real = real_path(directory);
   if (!real || !sys::path_exists(path)) {
-    return context_error(fmt::format("unable to evaluate symlinks in Dockerfile path: lstat {}: no such file or directory", path));
+    return context_error(
+        fmt::format("unable to evaluate symlinks in Dockerfile path: lstat {}: no such file or directory", path));
   }
   out.disk_path = (*real == "/" ? "" : *real) + "/" + path.substr(path.rfind('/') + 1);
   if (out.disk_path.starts_with(root + "/")) {

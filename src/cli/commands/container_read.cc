@@ -26,7 +26,9 @@ Result<int> show_logs(App& app, const Arguments& arguments) {
     if (arguments.flag(flag)) query.add(flag, "1");
   }
   for (const char* name : {"since", "until"}) {
-    if (arguments.has(name)) query.add(name, TRY_CONTEXT(time_argument(arguments.get(name)), std::string("invalid value for \"") + name + "\""));
+    if (arguments.has(name))
+      query.add(name,
+                TRY_CONTEXT(time_argument(arguments.get(name)), std::string("invalid value for \"") + name + "\""));
   }
   query.add("stdout", "1").add("stderr", "1").add("tail", arguments.get("tail"));
   bool tty = flag_at(details, "Config.Tty");
@@ -44,7 +46,8 @@ Result<int> show_logs(App& app, const Arguments& arguments) {
 Result<int> show_processes(App& app, const Arguments& arguments) {
   Query query("/containers/" + segment(arguments.positional[0]) + "/top");
   if (arguments.positional.size() > 1) {
-    query.add("ps_args", join(std::vector<std::string>(arguments.positional.begin() + 1, arguments.positional.end()), " "));
+    query.add("ps_args",
+              join(std::vector<std::string>(arguments.positional.begin() + 1, arguments.positional.end()), " "));
   }
   auto answer = TRY(get_json(app, query.str()));
   auto line = [](const json::array& cells) {

@@ -80,12 +80,14 @@ void say_copied(const Arguments& arguments, uint64_t bytes, const std::string& w
   print_err(fmt::format("Successfully copied {} to {}\n", human_size(static_cast<double>(bytes)), where));
 }
 
-Result<int> copy_from_container(App& app, const Arguments& arguments, const CopyArgument& source, const std::string& target) {
+Result<int> copy_from_container(App& app, const Arguments& arguments, const CopyArgument& source,
+                                const std::string& target) {
   std::string path = source.path, asked = path;
   if (arguments.flag("follow-link")) TRY(follow_remote(app, source.container, path));
   std::string ask = archive_path(source.container, path);
   if (target == "-") {
-    TRY(stream_request(app, "GET", ask, {}, [](std::string_view bytes) { return sys::write_all(STDOUT_FILENO, bytes); }));
+    TRY(stream_request(app, "GET", ask, {},
+                       [](std::string_view bytes) { return sys::write_all(STDOUT_FILENO, bytes); }));
     return 0;
   }
   CopyEnd to = TRY(local_destination(target));
@@ -94,7 +96,8 @@ Result<int> copy_from_container(App& app, const Arguments& arguments, const Copy
   }
   RemoteStat info = TRY(stat_remote(app, source.container, path));
   if (!info.exists) {
-    return fail(Code::NotFound, "Error response from daemon: Could not find the file {} in container {}", path, source.container);
+    return fail(Code::NotFound, "Error response from daemon: Could not find the file {} in container {}", path,
+                source.container);
   }
   // A link that was followed keeps its own name.
   CopyEnd from{asked, true, (info.mode & kGoDirectory) != 0};
@@ -108,7 +111,8 @@ Result<int> copy_from_container(App& app, const Arguments& arguments, const Copy
   return 0;
 }
 
-Result<std::vector<ArchiveItem>> local_items(const std::string& path, const CopyEnd& end, const std::string& name, bool follow) {
+Result<std::vector<ArchiveItem>> local_items(const std::string& path, const CopyEnd& end, const std::string& name,
+                                             bool follow) {
   std::string root = path;
   if (end.is_directory) {
     struct stat info{};
@@ -127,7 +131,8 @@ Result<std::vector<ArchiveItem>> local_items(const std::string& path, const Copy
   return out;
 }
 
-Result<void> put_archive(App& app, const Arguments& arguments, const std::string& container, const std::string& directory, ByteSource& body) {
+Result<void> put_archive(App& app, const Arguments& arguments, const std::string& container,
+                         const std::string& directory, ByteSource& body) {
   Query query("/containers/" + segment(container) + "/archive");
   query.add("path", directory).add("noOverwriteDirNonDir", "true");
   if (arguments.flag("archive")) query.add("copyUIDGID", "true");
@@ -138,17 +143,20 @@ Result<void> put_archive(App& app, const Arguments& arguments, const std::string
   return {};
 }
 
-Result<int> copy_to_container(App& app, const Arguments& arguments, const std::string& source, const CopyArgument& target) {
+Result<int> copy_to_container(App& app, const Arguments& arguments, const std::string& source,
+                              const CopyArgument& target) {
   std::string path = target.path.empty() ? "/" : target.path;
   std::string trailing = path.ends_with("/.") ? "/." : path.ends_with('/') ? "/" : "";
   auto looked = follow_remote(app, target.container, path);
   // What is wrong with the destination's parent is said by the copy itself.
   if (!looked && looked.error().code() == Code::Unavailable) return std::move(looked).error();
   RemoteStat info = looked ? std::move(*looked) : RemoteStat{};
-  CopyEnd to{path + (path.ends_with('/') || path.ends_with("/.") ? "" : trailing), info.exists, (info.mode & kGoDirectory) != 0};
+  CopyEnd to{path + (path.ends_with('/') || path.ends_with("/.") ? "" : trailing), info.exists,
+             (info.mode & kGoDirectory) != 0};
   if (!looked && source == "-") return std::move(looked).error();
   if (source == "-") {
-    if (!to.is_directory) return fail(Code::InvalidArgument, "destination \"{}:{}\" must be a directory", target.container, target.path);
+    if (!to.is_directory)
+      return fail(Code::InvalidArgument, "destination \"{}:{}\" must be a directory", target.container, target.path);
     sys::FdSource body(STDIN_FILENO);
     TRY(put_archive(app, arguments, target.container, path, body));
     return 0;

@@ -23,7 +23,8 @@ class CidFile {
     if (path.empty()) return out;
     auto fd = sys::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (!fd && fd.error().errno_value() == EEXIST) {
-      return fail(Code::Conflict, "container ID file found, make sure the other container isn't running or delete {}", path);
+      return fail(Code::Conflict, "container ID file found, make sure the other container isn't running or delete {}",
+                  path);
     }
     if (!fd) return std::move(fd).error().context("failed to create the container ID file");
     out.path_ = path;
@@ -100,8 +101,8 @@ Result<int> create_container(App& app, const Arguments& arguments) {
   auto request = make_create_request(arguments, false);
   auto id = request ? create_from(app, arguments, *request) : Result<std::string>(request.error());
   if (!id) {
-    print_err(fmt::format("sampan: {}\n\nRun '{} --help' for more information\n", id.error().message(),
-                          arguments.spelling));
+    print_err(
+        fmt::format("sampan: {}\n\nRun '{} --help' for more information\n", id.error().message(), arguments.spelling));
     return 1;
   }
   print_out(*id + "\n");

@@ -13,8 +13,8 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr Column kColumns[] = {{"Type", "TYPE"}, {"TotalCount", "TOTAL"}, {"Active", "ACTIVE"},
-                               {"Size", "SIZE"}, {"Reclaimable", "RECLAIMABLE"}};
+constexpr Column kColumns[] = {
+    {"Type", "TYPE"}, {"TotalCount", "TOTAL"}, {"Active", "ACTIVE"}, {"Size", "SIZE"}, {"Reclaimable", "RECLAIMABLE"}};
 constexpr TableShape kShape{kColumns, "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}"};
 
 struct Usage {
@@ -80,14 +80,20 @@ Usage cache_usage(const json::value& df) {
 json::value row_of(const char* type, const Usage& usage) {
   std::string reclaimable = human_size(static_cast<double>(usage.reclaimable));
   if (usage.size > 0) reclaimable += fmt::format(" ({}%)", usage.reclaimable * 100 / usage.size);
-  return json::object{{"Active", std::to_string(usage.active)}, {"Reclaimable", reclaimable},
+  return json::object{{"Active", std::to_string(usage.active)},
+                      {"Reclaimable", reclaimable},
                       {"Size", human_size(static_cast<double>(usage.size))},
-                      {"TotalCount", std::to_string(usage.total)}, {"Type", type}};
+                      {"TotalCount", std::to_string(usage.total)},
+                      {"Type", type}};
 }
 
-std::string since(int64_t seconds) { return human_duration(now_nanos() - seconds * 1'000'000'000) + " ago"; }
+std::string since(int64_t seconds) {
+  return human_duration(now_nanos() - seconds * 1'000'000'000) + " ago";
+}
 
-std::string size_text(int64_t bytes) { return human_size(static_cast<double>(std::max<int64_t>(bytes, 0))); }
+std::string size_text(int64_t bytes) {
+  return human_size(static_cast<double>(std::max<int64_t>(bytes, 0)));
+}
 
 std::string verbose_images(const json::value& df) {
   std::string out = "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\tSHARED SIZE\tUNIQUE SIZE\tCONTAINERS\n";
@@ -97,14 +103,16 @@ std::string verbose_images(const json::value& df) {
     size_t colon = name.rfind(':');
     int64_t size = number_at(image, "Size"), shared = std::max<int64_t>(number_at(image, "SharedSize"), 0);
     out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name.substr(0, colon), name.substr(colon + 1),
-                       short_id(text_at(image, "Id")), since(number_at(image, "Created")), human_size(static_cast<double>(size), 3),
-                       size_text(shared), size_text(size - shared), number_at(image, "Containers"));
+                       short_id(text_at(image, "Id")), since(number_at(image, "Created")),
+                       human_size(static_cast<double>(size), 3), size_text(shared), size_text(size - shared),
+                       number_at(image, "Containers"));
   }
   return "Images space usage:\n\n" + align_columns(out);
 }
 
 int64_t local_volumes(const json::value& container) {
-  return std::ranges::count_if(list_at(container, "Mounts"), [](const auto& mount) { return text_at(mount, "Driver") == "local"; });
+  return std::ranges::count_if(list_at(container, "Mounts"),
+                               [](const auto& mount) { return text_at(mount, "Driver") == "local"; });
 }
 
 // "3 days ago", nothing for a time that never was.
@@ -118,11 +126,11 @@ std::string verbose_containers(const json::value& df) {
   for (const auto& container : list_at(df, "Containers")) {
     const auto& names = list_at(container, "Names");
     std::string name = names.empty() ? "" : std::string(names[0].as_string());
-    out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", short_id(text_at(container, "Id")), text_at(container, "Image"),
-                       codec::format_json(json::string(ellipsis(text_at(container, "Command"), 20))),
-                       local_volumes(container), size_text(number_at(container, "SizeRw")),
-                       since(number_at(container, "Created")), text_at(container, "Status"),
-                       name.starts_with('/') ? name.substr(1) : name);
+    out += fmt::format(
+        "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", short_id(text_at(container, "Id")), text_at(container, "Image"),
+        codec::format_json(json::string(ellipsis(text_at(container, "Command"), 20))), local_volumes(container),
+        size_text(number_at(container, "SizeRw")), since(number_at(container, "Created")), text_at(container, "Status"),
+        name.starts_with('/') ? name.substr(1) : name);
   }
   return "\nContainers space usage:\n\n" + align_columns(out);
 }
@@ -135,9 +143,10 @@ std::string verbose_rest(const json::value& df) {
   }
   std::string cache = "CACHE ID\tCACHE TYPE\tSIZE\tCREATED\tLAST USED\tUSAGE\tSHARED\n";
   for (const auto& item : list_at(df, "BuildCache")) {
-    cache += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", ellipsis(text_at(item, "ID"), 12), text_at(item, "Type"),
-                         size_text(number_at(item, "Size")), since_text(text_at(item, "CreatedAt")),
-                         since_text(text_at(item, "LastUsedAt")), number_at(item, "UsageCount"), flag_at(item, "Shared"));
+    cache +=
+        fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", ellipsis(text_at(item, "ID"), 12), text_at(item, "Type"),
+                    size_text(number_at(item, "Size")), since_text(text_at(item, "CreatedAt")),
+                    since_text(text_at(item, "LastUsedAt")), number_at(item, "UsageCount"), flag_at(item, "Shared"));
   }
   Usage total = cache_usage(df);
   return "\nLocal Volumes space usage:\n\n" + align_columns(volumes) +

@@ -51,7 +51,8 @@ Result<int> exec_container(App& app, const Arguments& arguments) {
   if (!id || !id->is_string()) return fail(Code::Internal, "exec ID empty");
   std::string path = "/exec/" + std::string(id->get_string());
   json::object start{{"Detach", detached}, {"Tty", tty}};
-  if (auto size = window_size(STDOUT_FILENO); size && tty) start["ConsoleSize"] = json::array{size->rows, size->columns};
+  if (auto size = window_size(STDOUT_FILENO); size && tty)
+    start["ConsoleSize"] = json::array{size->rows, size->columns};
   if (detached) {
     TRY(post_json(app, path + "/start", start));
     return 0;

@@ -19,8 +19,7 @@ namespace {
 
 client::CallOptions with_auth(App& app, const ImageName& image) {
   client::CallOptions options;
-  options.headers.emplace_back("X-Registry-Auth",
-                               registry_auth(app.config.credentials(registry_of(image.repository))));
+  options.headers.emplace_back("X-Registry-Auth", registry_auth(app.config.credentials(registry_of(image.repository))));
   return options;
 }
 

@@ -15,10 +15,17 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr Column kColumns[] = {{"ID", "IMAGE ID"},          {"Repository", "REPOSITORY"}, {"Tag", "TAG"},
-                               {"Digest", "DIGEST"},        {"CreatedSince", "CREATED"},  {"CreatedAt", "CREATED AT"},
-                               {"Size", "SIZE"},            {"Containers", "CONTAINERS"}, {"SharedSize", "SHARED SIZE"},
-                               {"UniqueSize", "UNIQUE SIZE"}, {"VirtualSize", "SIZE"}};
+constexpr Column kColumns[] = {{"ID", "IMAGE ID"},
+                               {"Repository", "REPOSITORY"},
+                               {"Tag", "TAG"},
+                               {"Digest", "DIGEST"},
+                               {"CreatedSince", "CREATED"},
+                               {"CreatedAt", "CREATED AT"},
+                               {"Size", "SIZE"},
+                               {"Containers", "CONTAINERS"},
+                               {"SharedSize", "SHARED SIZE"},
+                               {"UniqueSize", "UNIQUE SIZE"},
+                               {"VirtualSize", "SIZE"}};
 constexpr TableShape kShape{kColumns, "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"};
 constexpr TableShape kDigestShape{kColumns,
                                   "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"};
@@ -50,7 +57,9 @@ std::vector<Names> names_of(const json::value& image, bool with_digests) {
   return out;
 }
 
-std::string size_or_na(int64_t bytes) { return bytes < 0 ? "N/A" : human_size(static_cast<double>(bytes), 3); }
+std::string size_or_na(int64_t bytes) {
+  return bytes < 0 ? "N/A" : human_size(static_cast<double>(bytes), 3);
+}
 
 json::value row_of(const json::value& image, const Names& names, bool full) {
   std::string id = text_at(image, "Id");
@@ -74,8 +83,9 @@ json::value row_of(const json::value& image, const Names& names, bool full) {
   };
 }
 
-constexpr Column kHistoryColumns[] = {{"ID", "IMAGE"},          {"CreatedSince", "CREATED"}, {"CreatedAt", "CREATED AT"},
-                                      {"CreatedBy", "CREATED BY"}, {"Size", "SIZE"},          {"Comment", "COMMENT"}};
+constexpr Column kHistoryColumns[] = {
+    {"ID", "IMAGE"},  {"CreatedSince", "CREATED"}, {"CreatedAt", "CREATED AT"}, {"CreatedBy", "CREATED BY"},
+    {"Size", "SIZE"}, {"Comment", "COMMENT"}};
 constexpr TableShape kHistory{kHistoryColumns, "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}"};
 constexpr TableShape kHistoryExact{kHistoryColumns, "{{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}"};
 
@@ -123,7 +133,8 @@ Result<int> list_images(App& app, const Arguments& arguments) {
 
 Result<int> show_history(App& app, const Arguments& arguments) {
   bool human = arguments.flag("human");
-  auto printer = TRY(TablePrinter::make(human ? kHistory : kHistoryExact, arguments.get("format"), arguments.flag("quiet")));
+  auto printer =
+      TRY(TablePrinter::make(human ? kHistory : kHistoryExact, arguments.get("format"), arguments.flag("quiet")));
   Query query("/images/" + segment(arguments.positional[0]) + "/history");
   TRY(add_query(arguments, query));
   auto history = TRY(get_json(app, query.str()));
@@ -134,8 +145,9 @@ Result<int> show_history(App& app, const Arguments& arguments) {
 }
 
 Result<int> tag_image(App& app, const Arguments& arguments) {
-  ImageName image = TRY_CONTEXT(parse_image_name(arguments.positional[1]),
-                                fmt::format("Error parsing reference: \"{}\" is not a valid repository/tag", arguments.positional[1]));
+  ImageName image = TRY_CONTEXT(
+      parse_image_name(arguments.positional[1]),
+      fmt::format("Error parsing reference: \"{}\" is not a valid repository/tag", arguments.positional[1]));
   if (!image.digest.empty()) return fail(Code::InvalidArgument, "refusing to create a tag with a digest reference");
   Query query("/images/" + segment(arguments.positional[0]) + "/tag");
   query.add("repo", image.repository).add("tag", image.tag.empty() ? "latest" : image.tag);
@@ -166,7 +178,8 @@ Result<int> remove_images(App& app, const Arguments& arguments) {
 }
 
 Result<int> search_images(App& app, const Arguments& arguments) {
-  return fail(Code::NotImplemented, "search is not supported: registries have no common way to search; give the image's full name to pull");
+  return fail(Code::NotImplemented,
+              "search is not supported: registries have no common way to search; give the image's full name to pull");
 }
 
 }  // namespace sampan::cli

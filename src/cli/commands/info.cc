@@ -64,7 +64,8 @@ constexpr InfoLine kLines[] = {
 
 std::string words(const json::array& list) {
   std::vector<std::string> out;
-  for (const auto& item : list) out.push_back(item.is_string() ? std::string(item.get_string()) : codec::format_json(item));
+  for (const auto& item : list)
+    out.push_back(item.is_string() ? std::string(item.get_string()) : codec::format_json(item));
   return join(out, " ");
 }
 
@@ -73,11 +74,21 @@ std::string info_text(const json::value& info) {
   for (const InfoLine& line : kLines) {
     std::string value;
     switch (line.show) {
-      case Show::Text: value = text_at(info, line.member); break;
-      case Show::Number: value = std::to_string(number_at(info, line.member)); break;
-      case Show::Bytes: value = human_bytes(static_cast<double>(number_at(info, line.member))); break;
-      case Show::Flag: value = flag_at(info, line.member) ? "true" : "false"; break;
-      case Show::List: value = words(list_at(info, line.member)); break;
+      case Show::Text:
+        value = text_at(info, line.member);
+        break;
+      case Show::Number:
+        value = std::to_string(number_at(info, line.member));
+        break;
+      case Show::Bytes:
+        value = human_bytes(static_cast<double>(number_at(info, line.member)));
+        break;
+      case Show::Flag:
+        value = flag_at(info, line.member) ? "true" : "false";
+        break;
+      case Show::List:
+        value = words(list_at(info, line.member));
+        break;
     }
     if (value.empty() && !line.member.empty()) continue;
     out += fmt::format("{}{}:{}{}\n", std::string(static_cast<size_t>(line.indent), ' '), line.label,
@@ -85,7 +96,8 @@ std::string info_text(const json::value& info) {
     if (line.member == "Driver") {
       for (const auto& pair : list_at(info, "DriverStatus")) {
         if (pair.is_array() && pair.get_array().size() == 2) {
-          out += fmt::format("  {}: {}\n", std::string(pair.get_array()[0].as_string()), std::string(pair.get_array()[1].as_string()));
+          out += fmt::format("  {}: {}\n", std::string(pair.get_array()[0].as_string()),
+                             std::string(pair.get_array()[1].as_string()));
         }
       }
     }
@@ -100,7 +112,8 @@ Result<int> show_info(App& app, const Arguments& arguments) {
   std::string format = arguments.get("format");
   if (!info) {
     // What the client knows of itself is shown also when there is no daemon.
-    if (format.empty()) print_out(fmt::format("Client: Sampan\n Version:    {}\n Context:    default\n\nServer:\n", SAMPAN_VERSION));
+    if (format.empty())
+      print_out(fmt::format("Client: Sampan\n Version:    {}\n Context:    default\n\nServer:\n", SAMPAN_VERSION));
     if (info.error().code() == Code::Unavailable || info.error().code() == Code::PermissionDenied) {
       print_err((format.empty() ? "ERROR: " : "") + info.error().message() + "\n" +
                 (format.empty() ? "errors pretty printing info\n" : ""));
@@ -116,8 +129,8 @@ Result<int> show_info(App& app, const Arguments& arguments) {
     print_out(TRY(TRY(Template::parse(format)).run(*info)) + "\n");
     return 0;
   }
-  print_out(fmt::format("Client: Sampan\n Version:    {}\n Context:    default\n Debug Mode: {}\n\nServer:\n", SAMPAN_VERSION,
-                        app.debug ? "true" : "false"));
+  print_out(fmt::format("Client: Sampan\n Version:    {}\n Context:    default\n Debug Mode: {}\n\nServer:\n",
+                        SAMPAN_VERSION, app.debug ? "true" : "false"));
   print_out(info_text(*info));
   for (const auto& warning : list_at(*info, "Warnings")) print_err(std::string(warning.as_string()) + "\n");
   return 0;

@@ -71,17 +71,26 @@ Result<int> inspect_kind(App& app, const Arguments& arguments, const ObjectKind&
 
 }  // namespace
 
-Result<int> inspect_containers(App& app, const Arguments& arguments) { return inspect_kind(app, arguments, kKinds[0]); }
-Result<int> inspect_images(App& app, const Arguments& arguments) { return inspect_kind(app, arguments, kKinds[1]); }
-Result<int> inspect_networks(App& app, const Arguments& arguments) { return inspect_kind(app, arguments, kKinds[2]); }
-Result<int> inspect_volumes(App& app, const Arguments& arguments) { return inspect_kind(app, arguments, kKinds[3]); }
+Result<int> inspect_containers(App& app, const Arguments& arguments) {
+  return inspect_kind(app, arguments, kKinds[0]);
+}
+Result<int> inspect_images(App& app, const Arguments& arguments) {
+  return inspect_kind(app, arguments, kKinds[1]);
+}
+Result<int> inspect_networks(App& app, const Arguments& arguments) {
+  return inspect_kind(app, arguments, kKinds[2]);
+}
+Result<int> inspect_volumes(App& app, const Arguments& arguments) {
+  return inspect_kind(app, arguments, kKinds[3]);
+}
 
 Result<int> inspect_any(App& app, const Arguments& arguments) {
   std::string type = arguments.get("type");
   if (!type.empty()) {
     const ObjectKind* kind = std::ranges::find(kKinds, type, &ObjectKind::name);
     if (kind == std::end(kKinds)) {
-      return fail(Code::InvalidArgument, "unknown type: \"{}\": must be one of \"container\", \"image\", \"network\", \"volume\"", type);
+      return fail(Code::InvalidArgument,
+                  "unknown type: \"{}\": must be one of \"container\", \"image\", \"network\", \"volume\"", type);
     }
     return inspect_kind(app, arguments, *kind);
   }

@@ -21,11 +21,21 @@ Result<int> post_each(App& app, const Arguments& arguments, const char* action) 
 
 }  // namespace
 
-Result<int> stop_containers(App& app, const Arguments& arguments) { return post_each(app, arguments, "stop"); }
-Result<int> restart_containers(App& app, const Arguments& arguments) { return post_each(app, arguments, "restart"); }
-Result<int> kill_containers(App& app, const Arguments& arguments) { return post_each(app, arguments, "kill"); }
-Result<int> pause_containers(App& app, const Arguments& arguments) { return post_each(app, arguments, "pause"); }
-Result<int> unpause_containers(App& app, const Arguments& arguments) { return post_each(app, arguments, "unpause"); }
+Result<int> stop_containers(App& app, const Arguments& arguments) {
+  return post_each(app, arguments, "stop");
+}
+Result<int> restart_containers(App& app, const Arguments& arguments) {
+  return post_each(app, arguments, "restart");
+}
+Result<int> kill_containers(App& app, const Arguments& arguments) {
+  return post_each(app, arguments, "kill");
+}
+Result<int> pause_containers(App& app, const Arguments& arguments) {
+  return post_each(app, arguments, "pause");
+}
+Result<int> unpause_containers(App& app, const Arguments& arguments) {
+  return post_each(app, arguments, "unpause");
+}
 
 Result<int> remove_containers(App& app, const Arguments& arguments) {
   bool forced = arguments.flag("force");

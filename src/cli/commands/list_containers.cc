@@ -14,14 +14,16 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr Column kColumns[] = {{"ID", "CONTAINER ID"},  {"Names", "NAMES"},          {"Image", "IMAGE"},
-                               {"Command", "COMMAND"},  {"CreatedAt", "CREATED AT"}, {"RunningFor", "CREATED"},
-                               {"Ports", "PORTS"},      {"State", "STATE"},          {"Status", "STATUS"},
-                               {"Size", "SIZE"},        {"Labels", "LABELS"},        {"Mounts", "MOUNTS"},
-                               {"Networks", "NETWORKS"}, {"LocalVolumes", "LOCAL VOLUMES"}, {"Platform", "PLATFORM"},
-                               {"HealthStatus", "HEALTH"}};
-constexpr TableShape kShape{
-    kColumns, "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"};
+constexpr Column kColumns[] = {{"ID", "CONTAINER ID"},      {"Names", "NAMES"},
+                               {"Image", "IMAGE"},          {"Command", "COMMAND"},
+                               {"CreatedAt", "CREATED AT"}, {"RunningFor", "CREATED"},
+                               {"Ports", "PORTS"},          {"State", "STATE"},
+                               {"Status", "STATUS"},        {"Size", "SIZE"},
+                               {"Labels", "LABELS"},        {"Mounts", "MOUNTS"},
+                               {"Networks", "NETWORKS"},    {"LocalVolumes", "LOCAL VOLUMES"},
+                               {"Platform", "PLATFORM"},    {"HealthStatus", "HEALTH"}};
+constexpr TableShape kShape{kColumns,
+                            "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"};
 constexpr TableShape kShapeWithSize{
     kColumns, "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}"};
 
@@ -66,9 +68,8 @@ json::value row_of(const json::value& container, bool full) {
     size += " (virtual " + human_size(static_cast<double>(root), 3) + ")";
   }
   std::string id = text_at(container, "Id");
-  int64_t volumes = std::ranges::count_if(list_at(container, "Mounts"), [](const auto& mount) {
-    return text_at(mount, "Driver") == "local";
-  });
+  int64_t volumes = std::ranges::count_if(list_at(container, "Mounts"),
+                                          [](const auto& mount) { return text_at(mount, "Driver") == "local"; });
   return json::object{
       {"Command", codec::format_json(json::string(full ? command : ellipsis(command, 20)))},
       {"CreatedAt", local_time(created)},
@@ -103,11 +104,12 @@ Result<int> list_containers(App& app, const Arguments& arguments) {
   auto containers = TRY(get_json(app, query.str()));
   std::vector<json::value> rows;
   for (const auto& container : list_at(containers, "")) rows.push_back(row_of(container, arguments.flag("no-trunc")));
-  printer.set_method([&](const json::value& row, std::string_view name, const auto& args) -> std::optional<json::value> {
-    if (name != "Label" || args.size() != 1 || !args[0].is_string()) return std::nullopt;
-    auto index = static_cast<size_t>(&row - rows.data());
-    return json::string(text_at(member_at(list_at(containers, "")[index], "Labels"), args[0].get_string()));
-  });
+  printer.set_method(
+      [&](const json::value& row, std::string_view name, const auto& args) -> std::optional<json::value> {
+        if (name != "Label" || args.size() != 1 || !args[0].is_string()) return std::nullopt;
+        auto index = static_cast<size_t>(&row - rows.data());
+        return json::string(text_at(member_at(list_at(containers, "")[index], "Labels"), args[0].get_string()));
+      });
   print_out(TRY(printer.format(rows)));
   return 0;
 }

@@ -53,7 +53,8 @@ std::string read_secret() {
 Result<Credentials> ask_credentials(App& app, const Arguments& arguments, const std::string& server) {
   Credentials out{arguments.get("username"), arguments.get("password"), "", server};
   if (arguments.flag("password-stdin")) {
-    if (arguments.has("password")) return fail(Code::InvalidArgument, "--password and --password-stdin are mutually exclusive");
+    if (arguments.has("password"))
+      return fail(Code::InvalidArgument, "--password and --password-stdin are mutually exclusive");
     if (out.username.empty()) return fail(Code::InvalidArgument, "Must provide --username with --password-stdin");
     out.password = TRY(sys::read_fd(STDIN_FILENO, 1 << 20));
     while (out.password.ends_with('\n') || out.password.ends_with('\r')) out.password.pop_back();
@@ -65,7 +66,8 @@ Result<Credentials> ask_credentials(App& app, const Arguments& arguments, const 
     Credentials stored = app.config.credentials(server);
     if (!stored.password.empty() || !stored.identity_token.empty()) return stored;
   }
-  if (!is_terminal(STDIN_FILENO)) return fail(Code::InvalidArgument, "Error: Cannot perform an interactive login from a non TTY device");
+  if (!is_terminal(STDIN_FILENO))
+    return fail(Code::InvalidArgument, "Error: Cannot perform an interactive login from a non TTY device");
   if (out.username.empty()) {
     print_out("Username: ");
     out.username = std::string(trim(read_line()));
@@ -84,8 +86,7 @@ Result<Credentials> ask_credentials(App& app, const Arguments& arguments, const 
 Result<int> login_registry(App& app, const Arguments& arguments) {
   std::string server = server_name(arguments);
   Credentials credentials = TRY(ask_credentials(app, arguments, server));
-  json::object body{{"username", credentials.username}, {"password", credentials.password},
-                    {"serveraddress", server}};
+  json::object body{{"username", credentials.username}, {"password", credentials.password}, {"serveraddress", server}};
   if (!credentials.identity_token.empty()) body["identitytoken"] = credentials.identity_token;
   auto answer = TRY(post_json(app, "/auth", body));
   std::string token = text_at(answer, "IdentityToken");
@@ -95,8 +96,10 @@ Result<int> login_registry(App& app, const Arguments& arguments) {
   }
   TRY_CONTEXT(app.config.store(credentials), "error saving credentials");
   if (token.empty() && app.config.text("credsStore").empty()) {
-    print_err(fmt::format("\nWARNING! Your credentials are stored unencrypted in '{}'.\nConfigure a credential helper "
-                          "(credsStore) to keep them elsewhere.\n\n", app.config.path()));
+    print_err(
+        fmt::format("\nWARNING! Your credentials are stored unencrypted in '{}'.\nConfigure a credential helper "
+                    "(credsStore) to keep them elsewhere.\n\n",
+                    app.config.path()));
   }
   std::string status = text_at(answer, "Status");
   print_out((status.empty() ? "Login Succeeded" : status) + "\n");
@@ -106,7 +109,8 @@ Result<int> login_registry(App& app, const Arguments& arguments) {
 Result<int> logout_registry(App& app, const Arguments& arguments) {
   std::string server = server_name(arguments);
   bool removed = TRY(app.config.erase(server));
-  print_out(removed ? fmt::format("Removing login credentials for {}\n", server) : fmt::format("Not logged in to {}\n", server));
+  print_out(removed ? fmt::format("Removing login credentials for {}\n", server)
+                    : fmt::format("Not logged in to {}\n", server));
   return 0;
 }
 

@@ -16,8 +16,8 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr Column kColumns[] = {{"ID", "NETWORK ID"}, {"Name", "NAME"},         {"Driver", "DRIVER"},
-                               {"Scope", "SCOPE"},   {"IPv4", "IPV4"},         {"IPv6", "IPV6"},
+constexpr Column kColumns[] = {{"ID", "NETWORK ID"},     {"Name", "NAME"},     {"Driver", "DRIVER"},
+                               {"Scope", "SCOPE"},       {"IPv4", "IPV4"},     {"IPv6", "IPV6"},
                                {"Internal", "INTERNAL"}, {"Labels", "LABELS"}, {"CreatedAt", "CREATED AT"}};
 constexpr TableShape kShape{kColumns, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}"};
 
@@ -28,7 +28,9 @@ std::string go_time(std::string text) {
   return text;
 }
 
-const char* yes_no(bool yes) { return yes ? "true" : "false"; }
+const char* yes_no(bool yes) {
+  return yes ? "true" : "false";
+}
 
 json::value row_of(const json::value& network, bool full) {
   std::string id = text_at(network, "Id");
@@ -89,7 +91,8 @@ class PoolBuilder {
   }
   Result<void> add(const char* member, const char* what, const std::string& text) {
     json::object* pool = TRY(find(what, text));
-    if (pool->contains(member)) return fail(Code::InvalidArgument, "cannot configure multiple {}s ({}) on the same subnet", what, text);
+    if (pool->contains(member))
+      return fail(Code::InvalidArgument, "cannot configure multiple {}s ({}) on the same subnet", what, text);
     (*pool)[member] = text;
     return {};
   }

@@ -40,7 +40,8 @@ struct Group {
 std::string ports_text(const boost::json::array& list) {
   std::vector<Port> ports;
   for (const auto& item : list) {
-    ports.push_back({number_at(item, "PrivatePort"), text_at(item, "IP"), number_at(item, "PublicPort"), text_at(item, "Type")});
+    ports.push_back(
+        {number_at(item, "PrivatePort"), text_at(item, "IP"), number_at(item, "PublicPort"), text_at(item, "Type")});
     if (!ports.back().outside) ports.back().ip.clear();
   }
   std::ranges::sort(ports);
@@ -51,7 +52,8 @@ std::string ports_text(const boost::json::array& list) {
       mapped.push_back(fmt::format("{}:{}->{}/{}", Group::bracketed(port.ip), port.outside, port.inside, port.proto));
       continue;
     }
-    auto group = std::ranges::find_if(open, [&](const Group& g) { return g.first.ip == port.ip && g.first.proto == port.proto; });
+    auto group = std::ranges::find_if(
+        open, [&](const Group& g) { return g.first.ip == port.ip && g.first.proto == port.proto; });
     if (group == open.end()) {
       open.push_back({port, port.inside});
     } else if (port.inside == group->last + 1) {

@@ -39,7 +39,8 @@ std::string listed(const char* title, const json::array& names) {
 
 Result<Pruned> prune_containers_now(App& app, const Arguments& arguments) {
   auto answer = TRY(ask_prune(app, arguments, "/containers/prune"));
-  return Pruned{listed("Deleted Containers", list_at(answer, "ContainersDeleted")), number_at(answer, "SpaceReclaimed")};
+  return Pruned{listed("Deleted Containers", list_at(answer, "ContainersDeleted")),
+                number_at(answer, "SpaceReclaimed")};
 }
 
 Result<Pruned> prune_networks_now(App& app, const Arguments& arguments) {
@@ -68,7 +69,8 @@ Result<Pruned> prune_images_now(App& app, const Arguments& arguments) {
 
 Result<Pruned> prune_builds_now(App& app, const Arguments& arguments) {
   auto answer = TRY(ask_prune(app, arguments, "/build/prune"));
-  return Pruned{listed("Deleted build cache objects", list_at(answer, "CachesDeleted")), number_at(answer, "SpaceReclaimed")};
+  return Pruned{listed("Deleted build cache objects", list_at(answer, "CachesDeleted")),
+                number_at(answer, "SpaceReclaimed")};
 }
 
 bool may_go_on(const Arguments& arguments, std::string_view warning) {
@@ -85,13 +87,15 @@ int report(const Pruned& pruned) {
 }  // namespace
 
 Result<int> prune_containers(App& app, const Arguments& arguments) {
-  if (!may_go_on(arguments, "This will remove all stopped containers.")) return fail(Code::Cancelled, "container prune has been cancelled");
+  if (!may_go_on(arguments, "This will remove all stopped containers."))
+    return fail(Code::Cancelled, "container prune has been cancelled");
   return report(TRY(prune_containers_now(app, arguments)));
 }
 
 Result<int> prune_images(App& app, const Arguments& arguments) {
-  const char* warning = arguments.flag("all") ? "This will remove all images without at least one container associated to them."
-                                              : "This will remove all dangling images.";
+  const char* warning = arguments.flag("all")
+                            ? "This will remove all images without at least one container associated to them."
+                            : "This will remove all dangling images.";
   if (!may_go_on(arguments, warning)) return fail(Code::Cancelled, "image prune has been cancelled");
   return report(TRY(prune_images_now(app, arguments)));
 }
@@ -113,7 +117,8 @@ Result<int> prune_volumes(App& app, const Arguments& arguments) {
 }
 
 Result<int> prune_build_cache(App& app, const Arguments& arguments) {
-  const char* warning = arguments.flag("all") ? "This will remove all build cache." : "This will remove all dangling build cache.";
+  const char* warning =
+      arguments.flag("all") ? "This will remove all build cache." : "This will remove all dangling build cache.";
   if (!may_go_on(arguments, warning)) return fail(Code::Cancelled, "builder prune has been cancelled");
   auto pruned = TRY(prune_builds_now(app, arguments));
   print_out(pruned.report);
@@ -123,7 +128,8 @@ Result<int> prune_build_cache(App& app, const Arguments& arguments) {
 
 Result<int> prune_system(App& app, const Arguments& arguments) {
   bool volumes = arguments.flag("volumes"), all = arguments.flag("all");
-  std::string warning = "This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n";
+  std::string warning =
+      "This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n";
   if (volumes) warning += "  - all anonymous volumes not used by at least one container\n";
   warning += all ? "  - all images without at least one container associated to them\n  - all build cache\n"
                  : "  - all dangling images\n  - unused build cache\n";

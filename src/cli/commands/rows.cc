@@ -52,7 +52,8 @@ std::string labels_text(const json::value& labels) {
   std::vector<std::string> out;
   if (const auto* object = labels.if_object()) {
     for (const auto& item : *object) {
-      out.push_back(std::string(item.key()) + "=" + (item.value().is_string() ? std::string(item.value().get_string()) : ""));
+      out.push_back(std::string(item.key()) + "=" +
+                    (item.value().is_string() ? std::string(item.value().get_string()) : ""));
     }
   }
   std::ranges::sort(out);

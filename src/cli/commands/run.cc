@@ -17,11 +17,14 @@ constexpr int kDaemonFailed = 125;
 constexpr int kCannotInvoke = 126;
 constexpr int kNotFound = 127;
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 // Docker reads the runtime's words to tell "no such program" from "no permission".
 int start_exit_code(const std::string& message) {
-  for (std::string_view part : {"executable file not found", "no such file or directory", "system cannot find the file specified"}) {
+  for (std::string_view part :
+       {"executable file not found", "no such file or directory", "system cannot find the file specified"}) {
     if (contains(message, part)) return kNotFound;
   }
   for (std::string_view part : {"permission denied", "is a directory", "not a directory"}) {

@@ -21,9 +21,15 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr Column kColumns[] = {{"Container", "CONTAINER"}, {"ID", "CONTAINER ID"},         {"Name", "NAME"},
-                               {"CPUPerc", "CPU %"},       {"MemUsage", "MEM USAGE / LIMIT"}, {"MemPerc", "MEM %"},
-                               {"NetIO", "NET I/O"},       {"BlockIO", "BLOCK I/O"},       {"PIDs", "PIDS"}};
+constexpr Column kColumns[] = {{"Container", "CONTAINER"},
+                               {"ID", "CONTAINER ID"},
+                               {"Name", "NAME"},
+                               {"CPUPerc", "CPU %"},
+                               {"MemUsage", "MEM USAGE / LIMIT"},
+                               {"MemPerc", "MEM %"},
+                               {"NetIO", "NET I/O"},
+                               {"BlockIO", "BLOCK I/O"},
+                               {"PIDs", "PIDS"}};
 constexpr TableShape kShape{
     kColumns, "{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}"};
 
@@ -63,7 +69,8 @@ void read_stream(App& app, Board& board, Board::Entry& entry, bool full) {
   board.changed.notify_all();
 }
 
-Result<int> show_once(App& app, const Arguments& arguments, const std::vector<std::string>& names, const TablePrinter& printer) {
+Result<int> show_once(App& app, const Arguments& arguments, const std::vector<std::string>& names,
+                      const TablePrinter& printer) {
   std::vector<json::value> rows(names.size());
   std::vector<std::optional<Error>> errors(names.size());
   std::vector<std::thread> threads;
@@ -71,8 +78,10 @@ Result<int> show_once(App& app, const Arguments& arguments, const std::vector<st
   for (size_t i = 0; i < names.size(); ++i) {
     threads.emplace_back([&, i] {
       auto sample = get_json(app, "/containers/" + segment(names[i]) + "/stats?stream=0");
-      if (sample) rows[i] = stats_row(*sample, names[i], arguments.flag("no-trunc"));
-      else errors[i] = std::move(sample).error();
+      if (sample)
+        rows[i] = stats_row(*sample, names[i], arguments.flag("no-trunc"));
+      else
+        errors[i] = std::move(sample).error();
     });
   }
   for (auto& thread : threads) thread.join();
@@ -83,9 +92,11 @@ Result<int> show_once(App& app, const Arguments& arguments, const std::vector<st
   return 0;
 }
 
-Result<int> show_live(App& app, const Arguments& arguments, const std::vector<std::string>& names, const TablePrinter& printer) {
+Result<int> show_live(App& app, const Arguments& arguments, const std::vector<std::string>& names,
+                      const TablePrinter& printer) {
   Board board;
-  for (const std::string& name : names) board.entries.push_back({name, stats_row(json::object(), name, false), false, {}});
+  for (const std::string& name : names)
+    board.entries.push_back({name, stats_row(json::object(), name, false), false, {}});
   std::vector<std::thread> threads;
   for (auto& entry : board.entries) {
     threads.emplace_back([&] { read_stream(app, board, entry, arguments.flag("no-trunc")); });
@@ -103,8 +114,10 @@ Result<int> show_live(App& app, const Arguments& arguments, const std::vector<st
     }
     if (rows.empty()) break;
     std::string screen = TRY(printer.format(rows));
-    if (printer.is_table()) print_out("\x1b[H\x1b[J" + screen);
-    else print_out(screen);
+    if (printer.is_table())
+      print_out("\x1b[H\x1b[J" + screen);
+    else
+      print_out(screen);
   }
   for (auto& thread : threads) thread.join();
   if (error) return std::move(*error);

@@ -11,7 +11,9 @@ namespace json = boost::json;
 namespace {
 
 double cpu_percent(const json::value& sample) {
-  auto total = [&](const char* set) { return static_cast<double>(number_at(sample, std::string(set) + ".cpu_usage.total_usage")); };
+  auto total = [&](const char* set) {
+    return static_cast<double>(number_at(sample, std::string(set) + ".cpu_usage.total_usage"));
+  };
   double used = total("cpu_stats") - total("precpu_stats");
   double passed = static_cast<double>(number_at(sample, "cpu_stats.system_cpu_usage")) -
                   static_cast<double>(number_at(sample, "precpu_stats.system_cpu_usage"));

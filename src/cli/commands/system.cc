@@ -30,8 +30,12 @@ std::string architecture() {
 }
 
 json::object client_version() {
-  return json::object{{"Version", SAMPAN_VERSION}, {"ApiVersion", kApiVersion}, {"DefaultAPIVersion", kApiVersion},
-                      {"Os", "linux"}, {"Arch", architecture()}, {"Context", "default"},
+  return json::object{{"Version", SAMPAN_VERSION},
+                      {"ApiVersion", kApiVersion},
+                      {"DefaultAPIVersion", kApiVersion},
+                      {"Os", "linux"},
+                      {"Arch", architecture()},
+                      {"Context", "default"},
                       {"Platform", json::object{{"Name", "Sampan"}}}};
 }
 
@@ -42,7 +46,8 @@ std::string details_text(const json::value& component) {
   for (const auto& [member, label] : kNames) {
     std::string value = text_at(component, "Details." + std::string(member));
     if (value.empty()) continue;
-    if (member == "ApiVersion") value += fmt::format(" (minimum version {})", text_at(component, "Details.MinAPIVersion"));
+    if (member == "ApiVersion")
+      value += fmt::format(" (minimum version {})", text_at(component, "Details.MinAPIVersion"));
     out += fmt::format("  {:<18}{}\n", std::string(label) + ":", value);
   }
   std::string os = text_at(component, "Details.Os");
@@ -72,7 +77,8 @@ std::string event_line(const json::value& event) {
   if (!nanos) nanos = number_at(event, "time") * 1'000'000'000;
   std::vector<std::string> attributes;
   for (const auto& item : object_at(event, "Actor.Attributes")) {
-    attributes.push_back(std::string(item.key()) + "=" + (item.value().is_string() ? std::string(item.value().get_string()) : ""));
+    attributes.push_back(std::string(item.key()) + "=" +
+                         (item.value().is_string() ? std::string(item.value().get_string()) : ""));
   }
   std::ranges::sort(attributes);
   std::string out = fmt::format("{} {} {} {}", codec::format_rfc3339_fixed({nanos}), text_at(event, "Type"),

@@ -16,7 +16,7 @@ struct TransferRequest {
   std::string method = "POST";
   std::string path;
   client::CallOptions options;
-  int output_fd = 1;       // run shows the pull on stderr
+  int output_fd = 1;  // run shows the pull on stderr
   Quiet quiet = Quiet::No;
   std::function<void(const boost::json::value& aux)> on_aux = {};
 };

@@ -12,10 +12,10 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr Column kColumns[] = {{"Name", "VOLUME NAME"}, {"Driver", "DRIVER"},   {"Scope", "SCOPE"},
-                               {"Mountpoint", "MOUNTPOINT"}, {"Labels", "LABELS"}, {"Links", "LINKS"},
-                               {"Size", "SIZE"},        {"Availability", "AVAILABILITY"}, {"Group", "GROUP"},
-                               {"Status", "STATUS"}};
+constexpr Column kColumns[] = {
+    {"Name", "VOLUME NAME"}, {"Driver", "DRIVER"}, {"Scope", "SCOPE"}, {"Mountpoint", "MOUNTPOINT"},
+    {"Labels", "LABELS"},    {"Links", "LINKS"},   {"Size", "SIZE"},   {"Availability", "AVAILABILITY"},
+    {"Group", "GROUP"},      {"Status", "STATUS"}};
 constexpr TableShape kShape{kColumns, "{{.Driver}}\t{{.Name}}", "{{.Name}}"};
 
 json::value row_of(const json::value& volume) {
@@ -54,7 +54,8 @@ Result<int> create_volume(App& app, const Arguments& arguments) {
   TRY(fill_body(arguments, body));
   if (!arguments.positional.empty()) {
     if (arguments.has("name")) {
-      return fail(Code::InvalidArgument, "conflicting options: cannot specify a volume-name through both --name and as a positional arg");
+      return fail(Code::InvalidArgument,
+                  "conflicting options: cannot specify a volume-name through both --name and as a positional arg");
     }
     body["Name"] = arguments.positional[0];
   }

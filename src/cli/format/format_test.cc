@@ -59,7 +59,8 @@ constexpr Column kColumns[] = {{"ID", "CONTAINER ID"}, {"Name", "NAMES"}};
 constexpr TableShape kShape{kColumns, "{{.ID}}\t{{.Name}}"};
 
 std::string print(const std::string& format, bool quiet = false) {
-  std::vector<json::value> rows{json::object{{"ID", "1"}, {"Name", "<web>"}}, json::object{{"ID", "22"}, {"Name", "db"}}};
+  std::vector<json::value> rows{json::object{{"ID", "1"}, {"Name", "<web>"}},
+                                json::object{{"ID", "22"}, {"Name", "db"}}};
   auto printer = TablePrinter::make(kShape, format, quiet);
   if (!printer) return printer.error().message();
   auto text = printer->format(rows);
@@ -128,18 +129,21 @@ std::string show(unsigned columns, const std::vector<const char*>& messages, std
 }
 
 TEST(ProgressView, plain_output_has_only_final_lines) {
-  EXPECT_EQ(show(0, {R"({"status":"Pulling from library/x","id":"latest"})", R"({"status":"Pulling fs layer","progressDetail":{},"id":"aa"})",
+  EXPECT_EQ(show(0, {R"({"status":"Pulling from library/x","id":"latest"})",
+                     R"({"status":"Pulling fs layer","progressDetail":{},"id":"aa"})",
                      R"({"status":"Downloading","progressDetail":{"current":1,"total":2},"id":"aa"})",
                      R"({"status":"Pull complete","progressDetail":{},"id":"aa"})", R"({"stream":"Step 1\n"})"}),
             "latest: Pulling from library/x\naa: Pulling fs layer\naa: Pull complete\nStep 1\n");
 }
 
 TEST(ProgressView, a_terminal_redraws_each_layers_own_line) {
-  std::string out = show(80, {R"({"status":"Waiting","progressDetail":{},"id":"aa"})", R"({"status":"Waiting","progressDetail":{},"id":"bb"})",
+  std::string out = show(80, {R"({"status":"Waiting","progressDetail":{},"id":"aa"})",
+                              R"({"status":"Waiting","progressDetail":{},"id":"bb"})",
                               R"({"status":"Downloading","progressDetail":{"current":500,"total":1000},"id":"aa"})"});
-  EXPECT_EQ(out, "\n\x1b[1A\x1b[2K\raa: Waiting\x1b[1B\r"
-                 "\n\x1b[1A\x1b[2K\rbb: Waiting\x1b[1B\r"
-                 "\x1b[2A\x1b[2K\raa: Downloading     500B/1kB\x1b[2B\r");
+  EXPECT_EQ(out,
+            "\n\x1b[1A\x1b[2K\raa: Waiting\x1b[1B\r"
+            "\n\x1b[1A\x1b[2K\rbb: Waiting\x1b[1B\r"
+            "\x1b[2A\x1b[2K\raa: Downloading     500B/1kB\x1b[2B\r");
 }
 
 TEST(ProgressView, an_error_message_is_an_error) {
@@ -149,7 +153,8 @@ TEST(ProgressView, an_error_message_is_an_error) {
 }
 
 TEST(ProgressBar, fills_with_the_share_done) {
-  EXPECT_EQ(progress_bar(500, 1000, "", false, 200), "[" + std::string(25, '=') + ">" + std::string(25, ' ') + "]      500B/1kB");
+  EXPECT_EQ(progress_bar(500, 1000, "", false, 200),
+            "[" + std::string(25, '=') + ">" + std::string(25, ' ') + "]      500B/1kB");
   EXPECT_EQ(progress_bar(0, 0, "", false, 200), "");
   EXPECT_EQ(progress_bar(1000, 0, "", false, 200), "     1kB");
 }

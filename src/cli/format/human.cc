@@ -18,7 +18,9 @@ std::string scaled(double value, double base, const char* const* units, int coun
   return fmt::format("{:.{}g}{}", value, precision, units[unit]);
 }
 
-std::string counted(int64_t count, const char* unit) { return fmt::format("{} {}", count, unit); }
+std::string counted(int64_t count, const char* unit) {
+  return fmt::format("{} {}", count, unit);
+}
 
 }  // namespace
 

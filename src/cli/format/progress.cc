@@ -14,7 +14,9 @@ struct JsonStream::State {
   bool inside = false;
 };
 
-JsonStream::JsonStream(Handler handler) : state_(std::make_unique<State>()) { state_->handler = std::move(handler); }
+JsonStream::JsonStream(Handler handler) : state_(std::make_unique<State>()) {
+  state_->handler = std::move(handler);
+}
 JsonStream::~JsonStream() = default;
 
 Result<void> JsonStream::feed(std::string_view bytes) {

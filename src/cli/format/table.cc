@@ -21,8 +21,10 @@ std::string unescape(std::string text) {
 std::string html_safe(std::string_view text) {
   std::string out;
   for (char c : text) {
-    if (c == '<' || c == '>' || c == '&') out += fmt::format("\\u{:04x}", c);
-    else out += c;
+    if (c == '<' || c == '>' || c == '&')
+      out += fmt::format("\\u{:04x}", c);
+    else
+      out += c;
   }
   return out;
 }
@@ -61,8 +63,8 @@ Result<std::string> TablePrinter::format(const std::vector<json::value>& rows) c
     json::object headers;
     for (const Column& column : shape_->columns) headers[column.field] = json::string(column.header);
     // .Label "x" heads its column with the label's name.
-    TemplateMethod header_method = [](std::string_view, const std::vector<json::value>& arguments)
-        -> std::optional<json::value> {
+    TemplateMethod header_method = [](std::string_view,
+                                      const std::vector<json::value>& arguments) -> std::optional<json::value> {
       if (arguments.empty()) return std::nullopt;
       return arguments.back();
     };

@@ -24,7 +24,7 @@ struct Column {
 /// How one kind of list is printed.
 struct TableShape {
   std::span<const Column> columns;
-  std::string_view table;         // the default table's template, e.g. "{{.ID}}\t{{.Image}}"
+  std::string_view table;  // the default table's template, e.g. "{{.ID}}\t{{.Image}}"
   std::string_view quiet = "{{.ID}}";
 };
 

@@ -39,10 +39,17 @@ class Runner {
   Result<void> run(const TemplateNode& node, const json::value& dot) {
     using enum TemplateNode::Kind;
     switch (node.kind) {
-      case Text: out += node.text; return {};
-      case List: return list(node.body, dot);
-      case Break: leaving_ = Leaving::Break; return {};
-      case Continue: leaving_ = Leaving::Continue; return {};
+      case Text:
+        out += node.text;
+        return {};
+      case List:
+        return list(node.body, dot);
+      case Break:
+        leaving_ = Leaving::Break;
+        return {};
+      case Continue:
+        leaving_ = Leaving::Continue;
+        return {};
       case Action: {
         json::value value = TRY(evaluate(node.pipe, dot));
         if (!node.variables.empty()) return assign(node, value);
@@ -50,8 +57,10 @@ class Runner {
         return {};
       }
       case If:
-      case With: return branch(node, dot);
-      case Range: return range(node, dot);
+      case With:
+        return branch(node, dot);
+      case Range:
+        return range(node, dot);
     }
     return {};
   }
@@ -124,15 +133,19 @@ class Runner {
     }
     if (last) arguments.push_back(*last);
     switch (term.kind) {
-      case TemplateTerm::Kind::Dot: return fields(dot, term, arguments);
-      case TemplateTerm::Kind::Literal: return fields(term.literal, term, arguments);
-      case TemplateTerm::Kind::Pipe: return evaluate(term, dot);
+      case TemplateTerm::Kind::Dot:
+        return fields(dot, term, arguments);
+      case TemplateTerm::Kind::Literal:
+        return fields(term.literal, term, arguments);
+      case TemplateTerm::Kind::Pipe:
+        return evaluate(term, dot);
       case TemplateTerm::Kind::Function: {
         auto value = call_function(term.name, arguments);
         if (!value) return run_error(fmt::format("at <{}>: {}", term.name, value.error().message()));
         return fields(std::move(*value), term, {});
       }
-      case TemplateTerm::Kind::Variable: break;
+      case TemplateTerm::Kind::Variable:
+        break;
     }
     for (auto it = variables_.rbegin(); it != variables_.rend(); ++it) {
       if (it->first == term.name) return fields(it->second, term, arguments);

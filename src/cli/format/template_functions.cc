@@ -16,9 +16,13 @@ namespace {
 using Values = std::vector<json::value>;
 using Function = Result<json::value> (*)(const Values&);
 
-Error wrong(std::string text) { return Error(Code::InvalidArgument, std::move(text)); }
+Error wrong(std::string text) {
+  return Error(Code::InvalidArgument, std::move(text));
+}
 
-json::value text_value(std::string text) { return json::string(std::move(text)); }
+json::value text_value(std::string text) {
+  return json::string(std::move(text));
+}
 
 std::optional<double> number_of(const json::value& value) {
   if (value.is_number()) return value.to_number<double>();
@@ -63,8 +67,10 @@ Result<json::value> index_value(const Values& args) {
     json::value next;
     if (const auto* object = current.if_object()) {
       if (!args[i].is_string()) return wrong("value is not of the map's key type");
-      if (const auto* found = object->if_contains(args[i].get_string())) next = *found;
-      else next = json::string();  // Go: the zero value of the element type
+      if (const auto* found = object->if_contains(args[i].get_string()))
+        next = *found;
+      else
+        next = json::string();  // Go: the zero value of the element type
     } else if (const auto* array = current.if_array()) {
       auto at = number_of(args[i]);
       if (!at || *at < 0 || *at >= static_cast<double>(array->size())) {
@@ -142,7 +148,8 @@ Result<json::value> title(const Values& args) {
 }
 
 Result<json::value> pad(const Values& args) {
-  if (args.size() != 3 || !number_of(args[1]) || !number_of(args[2])) return wrong("wrong args for pad: want string, int, int");
+  if (args.size() != 3 || !number_of(args[1]) || !number_of(args[2]))
+    return wrong("wrong args for pad: want string, int, int");
   std::string text = go_text(args[0]);
   if (text.empty()) return text_value(text);
   auto blanks = [](const json::value& count) {
@@ -209,11 +216,16 @@ constexpr FunctionRow kFunctions[] = {
     {"split", split_text},
     {"join", join_list},
     {"title", title},
-    {"lower", [](const Values& a) -> Result<json::value> { return text_value(a.empty() ? "" : to_lower(go_text(a[0]))); }},
-    {"upper", [](const Values& a) -> Result<json::value> { return text_value(a.empty() ? "" : to_upper(go_text(a[0]))); }},
+    {"lower",
+     [](const Values& a) -> Result<json::value> { return text_value(a.empty() ? "" : to_lower(go_text(a[0]))); }},
+    {"upper",
+     [](const Values& a) -> Result<json::value> { return text_value(a.empty() ? "" : to_upper(go_text(a[0]))); }},
     {"pad", pad},
     {"truncate", truncate},
-    {"urlquery", [](const Values& a) -> Result<json::value> { return text_value(a.empty() ? "" : codec::format_percent(go_text(a[0]))); }},
+    {"urlquery",
+     [](const Values& a) -> Result<json::value> {
+       return text_value(a.empty() ? "" : codec::format_percent(go_text(a[0])));
+     }},
 };
 
 std::string with_width(std::string text, bool left, bool zero, size_t width) {
@@ -225,7 +237,8 @@ std::string with_width(std::string text, bool left, bool zero, size_t width) {
 
 std::string verb_text(char verb, const json::value& value, int precision) {
   switch (verb) {
-    case 'q': return codec::format_json(value.is_string() ? value : json::value(json::string(go_text(value))));
+    case 'q':
+      return codec::format_json(value.is_string() ? value : json::value(json::string(go_text(value))));
     case 'd':
       if (auto number = number_of(value)) return std::to_string(static_cast<int64_t>(*number));
       return fmt::format("%!d(string={})", go_text(value));
@@ -241,7 +254,8 @@ std::string verb_text(char verb, const json::value& value, int precision) {
       std::string text = go_text(value);
       return precision >= 0 ? text.substr(0, static_cast<size_t>(precision)) : text;
     }
-    default: return fmt::format("%!{}({})", verb, go_text(value));
+    default:
+      return fmt::format("%!{}({})", verb, go_text(value));
   }
 }
 

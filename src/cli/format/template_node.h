@@ -15,11 +15,11 @@ namespace sampan::cli {
 struct TemplateTerm {
   enum class Kind { Dot, Literal, Variable, Function, Pipe };
   Kind kind = Kind::Dot;
-  std::string name;                       // of the variable or the function
+  std::string name;  // of the variable or the function
   boost::json::value literal;
-  std::vector<std::string> fields;        // .A.B behind it
-  std::vector<TemplateTerm> arguments;    // of a function or a method
-  std::vector<TemplateTerm> pipe;         // Kind::Pipe: commands, the result of each is the next one's last argument
+  std::vector<std::string> fields;      // .A.B behind it
+  std::vector<TemplateTerm> arguments;  // of a function or a method
+  std::vector<TemplateTerm> pipe;       // Kind::Pipe: commands, the result of each is the next one's last argument
 };
 
 struct TemplateNode {

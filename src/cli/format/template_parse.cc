@@ -14,7 +14,9 @@ struct Token {
   std::string text;
 };
 
-bool is_name_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80); }
+bool is_name_char(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80);
+}
 
 Error template_error(std::string text) {
   return Error(Code::InvalidArgument, "template: :1: " + std::move(text));
@@ -157,18 +159,33 @@ class PipeParser {
     Token token = take();
     TemplateTerm term;
     switch (token.kind) {
-      case Dot: break;
-      case Field: term.fields.push_back(std::string(trim(token.text))); break;
-      case Variable: term.kind = TemplateTerm::Kind::Variable; term.name = token.text; break;
-      case Text: term.kind = TemplateTerm::Kind::Literal; term.literal = json::string(token.text); break;
-      case Number: TRY(number(token.text, term)); break;
-      case Word: TRY(word(token.text, term)); break;
+      case Dot:
+        break;
+      case Field:
+        term.fields.push_back(std::string(trim(token.text)));
+        break;
+      case Variable:
+        term.kind = TemplateTerm::Kind::Variable;
+        term.name = token.text;
+        break;
+      case Text:
+        term.kind = TemplateTerm::Kind::Literal;
+        term.literal = json::string(token.text);
+        break;
+      case Number:
+        TRY(number(token.text, term));
+        break;
+      case Word:
+        TRY(word(token.text, term));
+        break;
       case Open:
         term = TRY(pipeline());
         if (take().kind != Close) return template_error("unclosed left paren");
         break;
-      case End: return template_error("missing value for command");
-      default: return template_error("unexpected token in operand");
+      case End:
+        return template_error("missing value for command");
+      default:
+        return template_error("unexpected token in operand");
     }
     while (peek().kind == Field && !peek().text.starts_with(' ')) term.fields.push_back(take().text);
     return term;
@@ -287,8 +304,10 @@ class TemplateParser {
     for (size_t i = 0; i + 1 < rest_.size(); ++i) {
       char c = rest_[i];
       if (quote) {
-        if (c == '\\' && quote == '"') ++i;
-        else if (c == quote) quote = 0;
+        if (c == '\\' && quote == '"')
+          ++i;
+        else if (c == quote)
+          quote = 0;
       } else if (c == '"' || c == '`') {
         quote = c;
       } else if (c == '}' && rest_[i + 1] == '}') {
@@ -343,6 +362,8 @@ class TemplateParser {
 
 }  // namespace
 
-Result<TemplateNode> parse_template(std::string_view text) { return TemplateParser(text).parse(); }
+Result<TemplateNode> parse_template(std::string_view text) {
+  return TemplateParser(text).parse();
+}
 
 }  // namespace sampan::cli

@@ -10,7 +10,9 @@ namespace sampan::cli {
 
 namespace {
 
-std::string unix_text(int64_t nanos) { return fmt::format("{}.{:09}", nanos / 1'000'000'000, nanos % 1'000'000'000); }
+std::string unix_text(int64_t nanos) {
+  return fmt::format("{}.{:09}", nanos / 1'000'000'000, nanos % 1'000'000'000);
+}
 
 // The forms without a zone are local times.
 std::optional<int64_t> local_seconds(const std::string& text) {

@@ -32,7 +32,9 @@ std::string Arguments::get(std::string_view name) const {
   return row ? std::string(row->initial) : std::string();
 }
 
-bool Arguments::flag(std::string_view name) const { return get(name) == "true"; }
+bool Arguments::flag(std::string_view name) const {
+  return get(name) == "true";
+}
 
 std::vector<std::string> Arguments::all(std::string_view name) const {
   std::vector<std::string> out;
@@ -42,7 +44,9 @@ std::vector<std::string> Arguments::all(std::string_view name) const {
   return out;
 }
 
-int64_t Arguments::number(std::string_view name) const { return parse_int(get(name)).value_or(0); }
+int64_t Arguments::number(std::string_view name) const {
+  return parse_int(get(name)).value_or(0);
+}
 
 std::string usage_text(const Command& command, std::string_view spelling) {
   std::string out = fmt::format("Usage:  {}", spelling);

@@ -12,7 +12,7 @@ namespace sampan::cli {
 
 struct Arguments {
   const Command* command = nullptr;
-  std::string spelling;  // as typed: "sampan run"
+  std::string spelling;                                      // as typed: "sampan run"
   std::vector<std::pair<const Option*, std::string>> given;  // in order
   std::vector<std::string> positional;
 

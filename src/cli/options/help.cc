@@ -60,7 +60,7 @@ std::string listing(std::string_view title, Listed items) {
   return out;
 }
 
-constexpr std::string_view kEveryday[] = {"run",   "exec",  "ps",     "build",  "pull",    "push",
+constexpr std::string_view kEveryday[] = {"run",    "exec",  "ps",     "build",  "pull",    "push",
                                           "images", "login", "logout", "search", "version", "info"};
 
 // The spelling without a group, empty when there is none.

@@ -44,13 +44,32 @@ constexpr Option kPrune[] = {
 };
 
 constexpr Command kCommands[] = {
-    {"image build", "build|builder build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", 1, 1,
-     Interspersed::Yes, kBuild, {}, build_image},
-    {"builder prune", "", "[OPTIONS]", "Remove the build cache", 0, 0, Interspersed::Yes, kPrune, {}, prune_build_cache},
+    {"image build",
+     "build|builder build",
+     "[OPTIONS] PATH | URL | -",
+     "Build an image from a Dockerfile",
+     1,
+     1,
+     Interspersed::Yes,
+     kBuild,
+     {},
+     build_image},
+    {"builder prune",
+     "",
+     "[OPTIONS]",
+     "Remove the build cache",
+     0,
+     0,
+     Interspersed::Yes,
+     kPrune,
+     {},
+     prune_build_cache},
 };
 
 }  // namespace
 
-std::span<const Command> build_commands() { return kCommands; }
+std::span<const Command> build_commands() {
+  return kCommands;
+}
 
 }  // namespace sampan::cli

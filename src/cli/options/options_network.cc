@@ -39,14 +39,21 @@ constexpr Option kCreate[] = {
 constexpr Option kConnect[] = {
     {"alias", 0, CommaList, "body:EndpointConfig.Aliases", "Other name of the container in the network"},
     {"driver-opt", 0, CommaList, "body:EndpointConfig.DriverOpts", "Option for the network's driver"},
-    {"gw-priority", 0, Int, "body:EndpointConfig.GwPriority", "The highest one provides the default gateway", {}, "1.48"},
+    {"gw-priority",
+     0,
+     Int,
+     "body:EndpointConfig.GwPriority",
+     "The highest one provides the default gateway",
+     {},
+     "1.48"},
     {"ip", 0, String, "body:EndpointConfig.IPAMConfig", "IPv4 address in the network"},
     {"ip6", 0, String, "body:EndpointConfig.IPAMConfig", "IPv6 address in the network"},
     {"link", 0, List, "body:EndpointConfig.Links", "Link to another container, name:alias"},
     {"link-local-ip", 0, CommaList, "body:EndpointConfig.IPAMConfig", "Link-local address of the container"},
 };
 constexpr Option kDisconnect[] = {{"force", 'f', Flag, "body:Force", "Disconnect by force"}};
-constexpr Option kRemove[] = {{"force", 'f', Flag, "client:missing networks are no error", "Say nothing of networks that do not exist"}};
+constexpr Option kRemove[] = {
+    {"force", 'f', Flag, "client:missing networks are no error", "Say nothing of networks that do not exist"}};
 constexpr Option kPrune[] = {
     {"filter", 0, Filter, "query:filters", "Remove only what matches (until=<time>, label=<label>)"},
     {"force", 'f', Flag, "client:no question", "Do not ask"},
@@ -54,20 +61,72 @@ constexpr Option kPrune[] = {
 
 constexpr Command kCommands[] = {
     {"network ls", "network list", "[OPTIONS]", "List networks", 0, 0, Interspersed::Yes, kList, {}, list_networks},
-    {"network inspect", "", "[OPTIONS] NETWORK [NETWORK...]", "Show all about networks", 1, -1, Interspersed::Yes,
-     kInspect, {}, inspect_networks},
-    {"network create", "", "[OPTIONS] NETWORK", "Create a network", 1, 1, Interspersed::Yes, kCreate, {}, create_network},
-    {"network rm", "network remove", "NETWORK [NETWORK...]", "Remove networks", 1, -1, Interspersed::Yes, kRemove, {},
+    {"network inspect",
+     "",
+     "[OPTIONS] NETWORK [NETWORK...]",
+     "Show all about networks",
+     1,
+     -1,
+     Interspersed::Yes,
+     kInspect,
+     {},
+     inspect_networks},
+    {"network create",
+     "",
+     "[OPTIONS] NETWORK",
+     "Create a network",
+     1,
+     1,
+     Interspersed::Yes,
+     kCreate,
+     {},
+     create_network},
+    {"network rm",
+     "network remove",
+     "NETWORK [NETWORK...]",
+     "Remove networks",
+     1,
+     -1,
+     Interspersed::Yes,
+     kRemove,
+     {},
      remove_networks},
-    {"network connect", "", "[OPTIONS] NETWORK CONTAINER", "Connect a container to a network", 2, 2, Interspersed::Yes,
-     kConnect, {}, connect_network},
-    {"network disconnect", "", "[OPTIONS] NETWORK CONTAINER", "Disconnect a container from a network", 2, 2,
-     Interspersed::Yes, kDisconnect, {}, disconnect_network},
-    {"network prune", "", "[OPTIONS]", "Remove all unused networks", 0, 0, Interspersed::Yes, kPrune, {}, prune_networks},
+    {"network connect",
+     "",
+     "[OPTIONS] NETWORK CONTAINER",
+     "Connect a container to a network",
+     2,
+     2,
+     Interspersed::Yes,
+     kConnect,
+     {},
+     connect_network},
+    {"network disconnect",
+     "",
+     "[OPTIONS] NETWORK CONTAINER",
+     "Disconnect a container from a network",
+     2,
+     2,
+     Interspersed::Yes,
+     kDisconnect,
+     {},
+     disconnect_network},
+    {"network prune",
+     "",
+     "[OPTIONS]",
+     "Remove all unused networks",
+     0,
+     0,
+     Interspersed::Yes,
+     kPrune,
+     {},
+     prune_networks},
 };
 
 }  // namespace
 
-std::span<const Command> network_commands() { return kCommands; }
+std::span<const Command> network_commands() {
+  return kCommands;
+}
 
 }  // namespace sampan::cli

@@ -45,34 +45,73 @@ constexpr Option kLogin[] = {
 };
 
 constexpr Command kCommands[] = {
-    {"version", "", "[OPTIONS]", "Show the versions of client and daemon", 0, 0, Interspersed::Yes, kFormatLetter, {},
+    {"version",
+     "",
+     "[OPTIONS]",
+     "Show the versions of client and daemon",
+     0,
+     0,
+     Interspersed::Yes,
+     kFormatLetter,
+     {},
      show_version},
-    {"system info", "info", "[OPTIONS]", "Show what the daemon knows of itself", 0, 0, Interspersed::Yes, kFormatLetter,
-     {}, show_info},
-    {"system events", "events", "[OPTIONS]", "Show what happens, live", 0, 0, Interspersed::Yes, kEvents, {}, show_events},
+    {"system info",
+     "info",
+     "[OPTIONS]",
+     "Show what the daemon knows of itself",
+     0,
+     0,
+     Interspersed::Yes,
+     kFormatLetter,
+     {},
+     show_info},
+    {"system events",
+     "events",
+     "[OPTIONS]",
+     "Show what happens, live",
+     0,
+     0,
+     Interspersed::Yes,
+     kEvents,
+     {},
+     show_events},
     {"system df", "", "[OPTIONS]", "Show what uses the disk", 0, 0, Interspersed::Yes, kDiskUsage, {}, show_disk_usage},
     {"system prune", "", "[OPTIONS]", "Remove all that is unused", 0, 0, Interspersed::Yes, kPrune, {}, prune_system},
-    {"system dial-stdio", "", "", "Connect stdin and stdout to the daemon's socket", 0, 0, Interspersed::Yes, {}, {},
+    {"system dial-stdio",
+     "",
+     "",
+     "Connect stdin and stdout to the daemon's socket",
+     0,
+     0,
+     Interspersed::Yes,
+     {},
+     {},
      dial_stdio},
     {"login", "", "[OPTIONS] [SERVER]", "Log in to a registry", 0, 1, Interspersed::Yes, kLogin, {}, login_registry},
     {"logout", "", "[SERVER]", "Log out from a registry", 0, 1, Interspersed::Yes, {}, {}, logout_registry},
 };
 
 constexpr Group kGroups[] = {
-    {"builder", "Manage builds"},    {"container", "Manage containers"}, {"image", "Manage images"},
-    {"network", "Manage networks"},  {"system", "Manage the engine"},    {"volume", "Manage volumes"},
+    {"builder", "Manage builds"},   {"container", "Manage containers"}, {"image", "Manage images"},
+    {"network", "Manage networks"}, {"system", "Manage the engine"},    {"volume", "Manage volumes"},
 };
 
 }  // namespace
 
-std::span<const Command> system_commands() { return kCommands; }
-std::span<const Group> command_groups() { return kGroups; }
-std::span<const Option> global_options() { return kGlobal; }
+std::span<const Command> system_commands() {
+  return kCommands;
+}
+std::span<const Group> command_groups() {
+  return kGroups;
+}
+std::span<const Option> global_options() {
+  return kGlobal;
+}
 
 std::span<const std::span<const Command>> command_tables() {
-  static const std::span<const Command> tables[] = {run_commands(),     container_commands(), container_read_commands(),
-                                                    image_commands(),   build_commands(),     network_commands(),
-                                                    volume_commands(),  system_commands()};
+  static const std::span<const Command> tables[] = {run_commands(),    container_commands(), container_read_commands(),
+                                                    image_commands(),  build_commands(),     network_commands(),
+                                                    volume_commands(), system_commands()};
   return tables;
 }
 

@@ -37,32 +37,63 @@ std::vector<const Option*> rows_of(const Command& command) {
 // A value that the kind accepts.
 std::string sample(const Option& row) {
   switch (row.kind) {
-    case Kind::Flag: return "true";
-    case Kind::Int: case Kind::Uint: case Kind::Uint16: return "42";
-    case Kind::Bytes: case Kind::SwapBytes: return "64m";
-    case Kind::Duration: return "5s";
-    case Kind::Cpus: return "1.5";
-    case Kind::Map: case Kind::Label: case Kind::Filter: return "key=value";
-    case Kind::Sysctl: return "net.ipv4.ip_forward=1";
-    case Kind::ExtraHost: return "name:10.0.0.1";
-    case Kind::IpAddress: return "10.0.0.1";
-    case Kind::AttachTo: return "stdin";
-    case Kind::Ulimit: return "nofile=1:2";
-    case Kind::Device: return "/dev/null";
-    case Kind::DeviceRule: return "c 1:3 rwm";
-    case Kind::DeviceRate: return "/dev/sda:1m";
-    case Kind::DeviceIops: return "/dev/sda:10";
-    case Kind::DeviceWeight: return "/dev/sda:100";
-    case Kind::Gpus: return "all";
-    case Kind::Tmpfs: return "/tmp:size=1m";
-    case Kind::Restart: return "on-failure:3";
-    case Kind::Mount: return "type=bind,src=/a,dst=/b";
-    case Kind::Publish: return "80:80";
-    case Kind::Expose: return "80";
-    case Kind::Volume: return "/a:/b";
-    case Kind::Network: return "net1";
-    case Kind::Env: return "NAME=value";
-    default: return "value";
+    case Kind::Flag:
+      return "true";
+    case Kind::Int:
+    case Kind::Uint:
+    case Kind::Uint16:
+      return "42";
+    case Kind::Bytes:
+    case Kind::SwapBytes:
+      return "64m";
+    case Kind::Duration:
+      return "5s";
+    case Kind::Cpus:
+      return "1.5";
+    case Kind::Map:
+    case Kind::Label:
+    case Kind::Filter:
+      return "key=value";
+    case Kind::Sysctl:
+      return "net.ipv4.ip_forward=1";
+    case Kind::ExtraHost:
+      return "name:10.0.0.1";
+    case Kind::IpAddress:
+      return "10.0.0.1";
+    case Kind::AttachTo:
+      return "stdin";
+    case Kind::Ulimit:
+      return "nofile=1:2";
+    case Kind::Device:
+      return "/dev/null";
+    case Kind::DeviceRule:
+      return "c 1:3 rwm";
+    case Kind::DeviceRate:
+      return "/dev/sda:1m";
+    case Kind::DeviceIops:
+      return "/dev/sda:10";
+    case Kind::DeviceWeight:
+      return "/dev/sda:100";
+    case Kind::Gpus:
+      return "all";
+    case Kind::Tmpfs:
+      return "/tmp:size=1m";
+    case Kind::Restart:
+      return "on-failure:3";
+    case Kind::Mount:
+      return "type=bind,src=/a,dst=/b";
+    case Kind::Publish:
+      return "80:80";
+    case Kind::Expose:
+      return "80";
+    case Kind::Volume:
+      return "/a:/b";
+    case Kind::Network:
+      return "net1";
+    case Kind::Env:
+      return "NAME=value";
+    default:
+      return "value";
   }
 }
 
@@ -101,7 +132,8 @@ TEST(OptionTables, spellings_are_unique_within_a_command) {
     std::set<std::string> seen;
     for (const Option* row : rows_of(*command)) {
       EXPECT_TRUE(seen.insert("--" + std::string(row->name)).second) << command->path << " --" << row->name;
-      if (row->letter) EXPECT_TRUE(seen.insert(std::string("-") + row->letter).second) << command->path << " -" << row->letter;
+      if (row->letter)
+        EXPECT_TRUE(seen.insert(std::string("-") + row->letter).second) << command->path << " -" << row->letter;
     }
   }
 }
@@ -110,7 +142,8 @@ TEST(OptionTables, command_spellings_are_unique_and_found) {
   std::set<std::string> seen;
   for (const Command* command : all_commands()) {
     EXPECT_NE(command->handler, nullptr) << command->path;
-    std::string all = std::string(command->path) + (command->aliases.empty() ? "" : "|" + std::string(command->aliases));
+    std::string all =
+        std::string(command->path) + (command->aliases.empty() ? "" : "|" + std::string(command->aliases));
     for (const std::string& spelling : split(all, '|')) {
       EXPECT_TRUE(seen.insert(spelling).second) << spelling;
       EXPECT_EQ(find_command(spelling), command) << spelling;
@@ -147,7 +180,8 @@ TEST(OptionTables, every_flag_of_run_reaches_its_api_field) {
 
 TEST(OptionTables, every_query_flag_reaches_the_query) {
   for (const Command* command : all_commands()) {
-    if (command->path == "image build" || command->path == "container run" || command->path == "container create") continue;
+    if (command->path == "image build" || command->path == "container run" || command->path == "container create")
+      continue;
     for (const Option* row : rows_of(*command)) {
       if (!row->field.starts_with("query:")) continue;
       bool turns_off = row->kind == Kind::Flag && row->initial == "true";
@@ -156,7 +190,8 @@ TEST(OptionTables, every_query_flag_reaches_the_query) {
       arguments.given.emplace_back(row, turns_off ? "false" : sample(*row));
       Query query("/x");
       ASSERT_TRUE(add_query(arguments, query));
-      EXPECT_THAT(query.str(), testing::HasSubstr(std::string(row->field.substr(6)) + "=")) << command->path << " --" << row->name;
+      EXPECT_THAT(query.str(), testing::HasSubstr(std::string(row->field.substr(6)) + "="))
+          << command->path << " --" << row->name;
     }
   }
 }

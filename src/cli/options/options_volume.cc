@@ -29,15 +29,33 @@ constexpr Option kPrune[] = {
 constexpr Command kCommands[] = {
     {"volume ls", "volume list", "[OPTIONS]", "List volumes", 0, 0, Interspersed::Yes, kList, {}, list_volumes},
     {"volume create", "", "[OPTIONS] [VOLUME]", "Create a volume", 0, 1, Interspersed::Yes, kCreate, {}, create_volume},
-    {"volume inspect", "", "[OPTIONS] VOLUME [VOLUME...]", "Show all about volumes", 1, -1, Interspersed::Yes, kInspect,
-     {}, inspect_volumes},
-    {"volume rm", "volume remove", "[OPTIONS] VOLUME [VOLUME...]", "Remove volumes that no container uses", 1, -1,
-     Interspersed::Yes, kRemove, {}, remove_volumes},
+    {"volume inspect",
+     "",
+     "[OPTIONS] VOLUME [VOLUME...]",
+     "Show all about volumes",
+     1,
+     -1,
+     Interspersed::Yes,
+     kInspect,
+     {},
+     inspect_volumes},
+    {"volume rm",
+     "volume remove",
+     "[OPTIONS] VOLUME [VOLUME...]",
+     "Remove volumes that no container uses",
+     1,
+     -1,
+     Interspersed::Yes,
+     kRemove,
+     {},
+     remove_volumes},
     {"volume prune", "", "[OPTIONS]", "Remove unused volumes", 0, 0, Interspersed::Yes, kPrune, {}, prune_volumes},
 };
 
 }  // namespace
 
-std::span<const Command> volume_commands() { return kCommands; }
+std::span<const Command> volume_commands() {
+  return kCommands;
+}
 
 }  // namespace sampan::cli

@@ -106,8 +106,8 @@ class OptionReader {
       given.emplace_back(&option, std::move(*checked));
       return;
     }
-    std::string spelling = option.letter ? fmt::format("-{}, --{}", option.letter, option.name)
-                                         : fmt::format("--{}", option.name);
+    std::string spelling =
+        option.letter ? fmt::format("-{}, --{}", option.letter, option.name) : fmt::format("--{}", option.name);
     error = fmt::format("invalid argument \"{}\" for \"{}\" flag: {}", value, spelling, checked.error().message());
   }
 
@@ -115,7 +115,9 @@ class OptionReader {
   Interspersed interspersed_;
 };
 
-std::string count_words(int count) { return fmt::format("{} argument{}", count, count == 1 ? "" : "s"); }
+std::string count_words(int count) {
+  return fmt::format("{} argument{}", count, count == 1 ? "" : "s");
+}
 
 std::optional<UsageError> check_count(const Arguments& arguments) {
   const Command& command = *arguments.command;
@@ -129,7 +131,8 @@ std::optional<UsageError> check_count(const Arguments& arguments) {
   } else if (count > command.max_arguments && command.max_arguments > 0) {
     wanted = "requires at most " + count_words(command.max_arguments);
   }
-  std::string text = fmt::format("sampan: '{}' {}\n\n", arguments.spelling, wanted) + usage_text(command, arguments.spelling);
+  std::string text =
+      fmt::format("sampan: '{}' {}\n\n", arguments.spelling, wanted) + usage_text(command, arguments.spelling);
   // Docker's own inconsistency, which scripts grep for: "See" after this one error, "Run" after all others.
   if (wanted.starts_with("requires at least")) text.replace(text.rfind("Run '"), 3, "See");
   return UsageError{text, 1};
@@ -205,8 +208,10 @@ ParsedLine parse_line(const std::vector<std::string>& words) {
   OptionReader globals({global_options()}, Interspersed::No);
   size_t index = globals.read(words, 0);
   if (globals.error) {
-    line.error = UsageError{*globals.error + "\n\nUsage:  sampan [OPTIONS] COMMAND [ARG...]\n\n"
-                                             "Run 'sampan --help' for more information\n", 125};
+    line.error = UsageError{*globals.error +
+                                "\n\nUsage:  sampan [OPTIONS] COMMAND [ARG...]\n\n"
+                                "Run 'sampan --help' for more information\n",
+                            125};
     return line;
   }
   take_help(line, globals.given);

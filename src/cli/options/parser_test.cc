@@ -10,9 +10,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(Parser, letters_bundle_and_take_values_in_every_form) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"run", "-itp80", "x"}, {"run", "-it", "-p=80", "x"}, {"run", "-i", "-t", "-p", "80", "x"},
-           {"run", "--tty", "--interactive=true", "--publish", "80", "x"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"run", "-itp80", "x"},
+                                             {"run", "-it", "-p=80", "x"},
+                                             {"run", "-i", "-t", "-p", "80", "x"},
+                                             {"run", "--tty", "--interactive=true", "--publish", "80", "x"}}) {
     ParsedLine line = parse_line(words);
     ASSERT_FALSE(line.error) << line.error->text;
     EXPECT_TRUE(line.arguments.flag("interactive"));
@@ -73,21 +75,31 @@ TEST_P(ParserRefuses, in_dockers_words) {
 INSTANTIATE_TEST_SUITE_P(
     Lines, ParserRefuses,
     testing::Values(
-        Refusal{{"run", "--foo"}, 125, "unknown flag: --foo\n\nUsage:  sampan run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'sampan run --help' for more information\n"},
+        Refusal{{"run", "--foo"},
+                125,
+                "unknown flag: --foo\n\nUsage:  sampan run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'sampan run "
+                "--help' for more information\n"},
         Refusal{{"run"}, 1, "sampan: 'sampan run' requires at least 1 argument\n\n"},
         Refusal{{"run"}, 1, "See 'sampan run --help'"},
         Refusal{{"run", "-tx", "i"}, 125, "unknown shorthand flag: 'x' in -x\n"},
         Refusal{{"run", "--name"}, 125, "flag needs an argument: --name\n"},
         Refusal{{"run", "-e"}, 125, "flag needs an argument: 'e' in -e\n"},
-        Refusal{{"run", "-c", "x", "i"}, 125, "invalid argument \"x\" for \"-c, --cpu-shares\" flag: strconv.ParseInt: parsing \"x\": invalid syntax\n"},
-        Refusal{{"run", "-m", "1x", "i"}, 125, "invalid argument \"1x\" for \"-m, --memory\" flag: invalid suffix: 'x'\n"},
-        Refusal{{"run", "--init=foo", "i"}, 125, "invalid argument \"foo\" for \"--init\" flag: strconv.ParseBool: parsing \"foo\": invalid syntax\n"},
+        Refusal{
+            {"run", "-c", "x", "i"},
+            125,
+            "invalid argument \"x\" for \"-c, --cpu-shares\" flag: strconv.ParseInt: parsing \"x\": invalid syntax\n"},
+        Refusal{
+            {"run", "-m", "1x", "i"}, 125, "invalid argument \"1x\" for \"-m, --memory\" flag: invalid suffix: 'x'\n"},
+        Refusal{{"run", "--init=foo", "i"},
+                125,
+                "invalid argument \"foo\" for \"--init\" flag: strconv.ParseBool: parsing \"foo\": invalid syntax\n"},
         Refusal{{"run", "-a", "foo", "i"}, 125, "valid streams are STDIN, STDOUT and STDERR"},
         Refusal{{"ps", "x"}, 1, "sampan: 'sampan ps' accepts no arguments\n"},
         Refusal{{"images", "a", "b"}, 1, "requires at most 1 argument\n"},
         Refusal{{"rename", "a"}, 1, "requires 2 arguments\n"},
         Refusal{{"foo"}, 1, "sampan: unknown command: sampan foo\n\nRun 'sampan --help' for more information\n"},
-        Refusal{{"container", "foo"}, 1, "sampan: unknown command: sampan container foo\n\nUsage:  sampan container\n"}));
+        Refusal{
+            {"container", "foo"}, 1, "sampan: unknown command: sampan container foo\n\nUsage:  sampan container\n"}));
 
 TEST(Parser, help_wins_over_missing_arguments) {
   EXPECT_TRUE(parse_line({"run", "--help"}).help);

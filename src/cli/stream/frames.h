@@ -25,8 +25,8 @@ class FrameDecoder {
   Result<void> begin_frame();
 
   std::array<char, 8> header_{};
-  size_t have_ = 0;    // bytes of the header
-  size_t left_ = 0;    // bytes of the payload to come
+  size_t have_ = 0;  // bytes of the header
+  size_t left_ = 0;  // bytes of the payload to come
   int stream_ = 0;
   std::string error_;  // the daemon's message, while it arrives
 };

@@ -11,7 +11,7 @@
 namespace sampan::cli {
 
 struct SessionOptions {
-  bool tty = false;           // raw stream, else frames
+  bool tty = false;  // raw stream, else frames
   bool with_stdin = false;
   std::string detach_keys = "ctrl-p,ctrl-q";
   std::function<void(int signal)> on_signal = {};  // empty: the signal ends the program, after restoring the terminal

@@ -15,7 +15,8 @@ namespace sampan::cli {
 namespace {
 
 std::string frame(int stream, const std::string& payload) {
-  std::string out{static_cast<char>(stream), 0, 0, 0, 0, 0, static_cast<char>(payload.size() >> 8), static_cast<char>(payload.size())};
+  std::string out{static_cast<char>(stream),        0, 0, 0, 0, 0, static_cast<char>(payload.size() >> 8),
+                  static_cast<char>(payload.size())};
   return out + payload;
 }
 
@@ -60,7 +61,9 @@ class Tree : public testing::Test {
     EXPECT_TRUE(sys::make_dirs(root + "/dst"));
   }
   ~Tree() override { (void)sys::remove_tree(root); }
-  void write(const std::string& path, const std::string& text) { EXPECT_TRUE(sys::replace_file(root + "/" + path, text, 0640)); }
+  void write(const std::string& path, const std::string& text) {
+    EXPECT_TRUE(sys::replace_file(root + "/" + path, text, 0640));
+  }
   std::string read(const std::string& path) { return sys::read_file(root + "/" + path).value_or("(none)"); }
 
   static std::string archive(std::vector<ArchiveItem> items) {
@@ -112,7 +115,8 @@ TEST_F(Tree, content_of_a_directory_goes_right_into_the_target) {
   EXPECT_EQ(read("dst/a"), "1");
 }
 
-std::string entry(TarEntry::Type type, const std::string& name, const std::string& link = "", const std::string& content = "") {
+std::string entry(TarEntry::Type type, const std::string& name, const std::string& link = "",
+                  const std::string& content = "") {
   TarEntry out;
   out.type = type;
   out.name = name;
@@ -125,7 +129,8 @@ std::string entry(TarEntry::Type type, const std::string& name, const std::strin
 TEST_F(Tree, a_hostile_archive_stays_inside) {
   using enum TarEntry::Type;
   write("secret", "untouched");
-  std::string escape = entry(Directory, "top/") + entry(Symlink, "top/l", root) + entry(File, "top/l/secret", "", "evil");
+  std::string escape =
+      entry(Directory, "top/") + entry(Symlink, "top/l", root) + entry(File, "top/l/secret", "", "evil");
   EXPECT_FALSE(extract(escape, {.target = "x"}) && read("secret") != "untouched");
   EXPECT_EQ(read("secret"), "untouched");
   EXPECT_FALSE(extract(entry(Directory, "top/") + entry(File, "top/../../secret", "", "evil"), {.target = "y"}));
@@ -137,7 +142,8 @@ TEST_F(Tree, a_hostile_archive_stays_inside) {
 
 TEST_F(Tree, set_id_bits_and_devices_do_not_arrive) {
   using enum TarEntry::Type;
-  ASSERT_TRUE(extract(entry(Directory, "top/") + entry(File, "top/suid", "", "x") + entry(BlockDevice, "top/disk"), {.target = "t"}));
+  ASSERT_TRUE(extract(entry(Directory, "top/") + entry(File, "top/suid", "", "x") + entry(BlockDevice, "top/disk"),
+                      {.target = "t"}));
   struct stat info{};
   ASSERT_EQ(::stat((root + "/dst/t/suid").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07000, 0u);

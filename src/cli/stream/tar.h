@@ -17,7 +17,15 @@
 namespace sampan::cli {
 
 struct TarEntry {
-  enum class Type : char { File = '0', HardLink = '1', Symlink = '2', CharDevice = '3', BlockDevice = '4', Directory = '5', Fifo = '6' };
+  enum class Type : char {
+    File = '0',
+    HardLink = '1',
+    Symlink = '2',
+    CharDevice = '3',
+    BlockDevice = '4',
+    Directory = '5',
+    Fifo = '6'
+  };
   std::string name;
   Type type = Type::File;
   unsigned mode = 0644;
@@ -47,7 +55,8 @@ struct TreeFilter {
   std::function<bool(const std::string& relative)> keep = [](const std::string&) { return true; };
   std::function<bool(const std::string& relative)> enter = [](const std::string&) { return true; };
 };
-Result<std::vector<ArchiveItem>> list_tree(const std::string& directory, const std::string& prefix, const TreeFilter& filter = {});
+Result<std::vector<ArchiveItem>> list_tree(const std::string& directory, const std::string& prefix,
+                                           const TreeFilter& filter = {});
 
 enum class Owner { Keep, Root };
 
@@ -94,9 +103,9 @@ class TarReader {
   Result<void> end_content();
 
   Events events_;
-  std::string block_;           // an incomplete header
+  std::string block_;  // an incomplete header
   uint64_t content_left_ = 0, padding_left_ = 0;
-  char metadata_ = 0;           // 'x', 'L', 'K': the content is about the next entry
+  char metadata_ = 0;  // 'x', 'L', 'K': the content is about the next entry
   std::string metadata_text_;
   std::map<std::string, std::string> records_;  // for the next entry
   bool ended_ = false;

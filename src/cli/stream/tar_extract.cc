@@ -83,7 +83,8 @@ Result<void> TarExtractor::make_object(const TarEntry& entry, int parent, const 
   if (entry.type == Directory) return make_directory(parent, name);
   struct stat existing{};
   if (::fstatat(parent, name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) {
-    if (S_ISDIR(existing.st_mode)) return fail(Code::Conflict, "cannot overwrite directory \"{}\" with non-directory", name);
+    if (S_ISDIR(existing.st_mode))
+      return fail(Code::Conflict, "cannot overwrite directory \"{}\" with non-directory", name);
     if (::unlinkat(parent, name.c_str(), 0) < 0) return sys::sys_error("unlinkat", name);
   }
   switch (entry.type) {
@@ -93,7 +94,8 @@ Result<void> TarExtractor::make_object(const TarEntry& entry, int parent, const 
     case Symlink:
       if (::symlinkat(entry.link.c_str(), parent, name.c_str()) < 0) return sys::sys_error("symlinkat", name);
       return finish_object(entry, parent, name);
-    case HardLink: return make_hard_link(entry, parent, name);
+    case HardLink:
+      return make_hard_link(entry, parent, name);
     case Fifo:
       if (::mkfifoat(parent, name.c_str(), 0600) < 0) return sys::sys_error("mkfifoat", name);
       return finish_object(entry, parent, name);
@@ -117,15 +119,16 @@ Result<void> TarExtractor::make_directory(int parent, const std::string& name) {
 Result<void> TarExtractor::make_hard_link(const TarEntry& entry, int parent, const std::string& name) {
   std::string source = TRY(place(entry.link));
   auto [source_parent, source_name] = TRY(sys::open_parent_in_root(root_.get(), source));
-  if (::linkat(source_parent.get(), source_name.c_str(), parent, name.c_str(), 0) < 0) return sys::sys_error("linkat", name);
+  if (::linkat(source_parent.get(), source_name.c_str(), parent, name.c_str(), 0) < 0)
+    return sys::sys_error("linkat", name);
   return {};
 }
 
 // Owner, then mode (a chown clears the set-id bits), then time.
 Result<void> TarExtractor::finish_object(const TarEntry& entry, int parent, const std::string& name) {
   unsigned mode = entry.mode & (options_.keep_owner ? 07777u : 01777u);
-  if (options_.keep_owner && ::fchownat(parent, name.c_str(), static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid),
-                                        AT_SYMLINK_NOFOLLOW) < 0) {
+  if (options_.keep_owner && ::fchownat(parent, name.c_str(), static_cast<uid_t>(entry.uid),
+                                        static_cast<gid_t>(entry.gid), AT_SYMLINK_NOFOLLOW) < 0) {
     return sys::sys_error("fchownat", name);
   }
   if (entry.type == TarEntry::Type::File || entry.type == TarEntry::Type::Directory) {

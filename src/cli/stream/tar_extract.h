@@ -1,6 +1,6 @@
 #pragma once
-// cli/stream/tar_extract: unpacking what a container sends onto this machine (cp). The archive is hostile: nothing in it
-// may lead out of the destination directory, by "..", an absolute name or a symbolic link it made itself before.
+// cli/stream/tar_extract: unpacking what a container sends onto this machine (cp). The archive is hostile: nothing in
+// it may lead out of the destination directory, by "..", an absolute name or a symbolic link it made itself before.
 
 #include <string>
 
@@ -10,7 +10,7 @@
 namespace sampan::cli {
 
 struct ExtractOptions {
-  std::string target;       // name inside the directory that the archive's top entry becomes; empty: the directory itself
+  std::string target;  // name inside the directory that the archive's top entry becomes; empty: the directory itself
   bool keep_owner = false;  // ids, set-id bits and nothing less; without it files belong to who copies
 };
 

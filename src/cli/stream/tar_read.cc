@@ -11,7 +11,9 @@ namespace {
 constexpr size_t kBlock = 512;
 constexpr uint64_t kMaxMetadata = 1 << 20;
 
-Error broken(const char* what) { return fail(Code::InvalidArgument, "invalid tar archive: {}", what); }
+Error broken(const char* what) {
+  return fail(Code::InvalidArgument, "invalid tar archive: {}", what);
+}
 
 std::string text_field(std::string_view block, size_t at, size_t width) {
   std::string_view field = block.substr(at, width);
@@ -49,8 +51,10 @@ Result<void> TarReader::feed(std::string_view bytes) {
   while (!bytes.empty() && !ended_) {
     if (content_left_ > 0) {
       std::string_view piece = bytes.substr(0, content_left_);
-      if (metadata_) metadata_text_ += piece;
-      else TRY(events_.content(piece));
+      if (metadata_)
+        metadata_text_ += piece;
+      else
+        TRY(events_.content(piece));
       content_left_ -= piece.size();
       bytes.remove_prefix(piece.size());
       if (content_left_ == 0) TRY(end_content());

@@ -16,7 +16,9 @@ namespace {
 
 constexpr size_t kBlock = 512;
 
-size_t padding_of(uint64_t size) { return static_cast<size_t>((kBlock - size % kBlock) % kBlock); }
+size_t padding_of(uint64_t size) {
+  return static_cast<size_t>((kBlock - size % kBlock) % kBlock);
+}
 
 void put_text(std::string& block, size_t at, size_t width, std::string_view text) {
   block.replace(at, std::min(width, text.size()), text.substr(0, width));
@@ -71,12 +73,18 @@ std::string pax_records(const TarEntry& entry) {
 
 TarEntry::Type type_of(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFDIR: return TarEntry::Type::Directory;
-    case S_IFLNK: return TarEntry::Type::Symlink;
-    case S_IFCHR: return TarEntry::Type::CharDevice;
-    case S_IFBLK: return TarEntry::Type::BlockDevice;
-    case S_IFIFO: return TarEntry::Type::Fifo;
-    default: return TarEntry::Type::File;
+    case S_IFDIR:
+      return TarEntry::Type::Directory;
+    case S_IFLNK:
+      return TarEntry::Type::Symlink;
+    case S_IFCHR:
+      return TarEntry::Type::CharDevice;
+    case S_IFBLK:
+      return TarEntry::Type::BlockDevice;
+    case S_IFIFO:
+      return TarEntry::Type::Fifo;
+    default:
+      return TarEntry::Type::File;
   }
 }
 
@@ -111,7 +119,8 @@ std::string format_tar_header(const TarEntry& entry) {
   return out + ustar_block(entry, entry.name, static_cast<char>(entry.type), entry.size);
 }
 
-Result<std::vector<ArchiveItem>> list_tree(const std::string& directory, const std::string& prefix, const TreeFilter& filter) {
+Result<std::vector<ArchiveItem>> list_tree(const std::string& directory, const std::string& prefix,
+                                           const TreeFilter& filter) {
   std::vector<ArchiveItem> out;
   if (!prefix.empty()) {
     ArchiveItem top{prefix, directory, {}, {}};
@@ -125,8 +134,10 @@ Result<std::vector<ArchiveItem>> list_tree(const std::string& directory, const s
 uint64_t ArchiveSource::content_size() const {
   uint64_t total = 0;
   for (const ArchiveItem& item : items_) {
-    if (item.disk_path.empty()) total += item.content.size();
-    else if (S_ISREG(item.info.st_mode)) total += static_cast<uint64_t>(item.info.st_size);
+    if (item.disk_path.empty())
+      total += item.content.size();
+    else if (S_ISREG(item.info.st_mode))
+      total += static_cast<uint64_t>(item.info.st_size);
   }
   return total;
 }

@@ -19,8 +19,10 @@ bool is_handled_elsewhere(const Option& option) {
     case Kind::Network:
     case Kind::Env:
     case Kind::Gpus:
-    case Kind::AttachTo: return true;
-    default: break;
+    case Kind::AttachTo:
+      return true;
+    default:
+      break;
   }
   for (std::string_view name : {"env-file", "label-file", "security-opt", "health-cmd", "no-healthcheck"}) {
     if (option.name == name) return true;

@@ -18,7 +18,7 @@ void put_value(boost::json::object& body, std::string_view path, boost::json::va
 Result<void> fill_body(const Arguments& arguments, boost::json::object& body);
 
 struct CreateRequest {
-  std::string body;      // JSON
+  std::string body;  // JSON
   bool attach_stdin = false, attach_stdout = false, attach_stderr = false;
   bool tty = false, open_stdin = false, auto_remove = false;
   std::string image;

@@ -9,9 +9,13 @@ void drop_trailing(std::string& path) {
   if (path.empty()) path = "/";
 }
 
-bool asks_for_content(const std::string& path) { return path == "." || path.ends_with("/."); }
+bool asks_for_content(const std::string& path) {
+  return path == "." || path.ends_with("/.");
+}
 
-bool asks_for_directory(const std::string& path) { return path.ends_with('/') || asks_for_content(path); }
+bool asks_for_directory(const std::string& path) {
+  return path.ends_with('/') || asks_for_content(path);
+}
 
 }  // namespace
 

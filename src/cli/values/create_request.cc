@@ -13,7 +13,9 @@ namespace json = boost::json;
 
 namespace {
 
-Error conflict(std::string text) { return Error(Code::InvalidArgument, std::move(text)); }
+Error conflict(std::string text) {
+  return Error(Code::InvalidArgument, std::move(text));
+}
 
 Result<void> put_environment(const Arguments& arguments, json::object& body) {
   std::vector<std::string> env;
@@ -135,8 +137,8 @@ Result<void> put_health(const Arguments& arguments, json::object& body) {
   }
   if (arguments.number("health-retries") < 0) return conflict("--health-retries cannot be negative");
   if (!arguments.get("health-cmd").empty()) {
-    put_value(body, "Healthcheck.Test", json::array{json::string("CMD-SHELL"), json::string(arguments.get("health-cmd"))},
-              false);
+    put_value(body, "Healthcheck.Test",
+              json::array{json::string("CMD-SHELL"), json::string(arguments.get("health-cmd"))}, false);
   }
   return {};
 }
@@ -181,7 +183,8 @@ Result<void> check_options(const Arguments& arguments) {
   }
   std::string pull = arguments.get("pull");
   if (pull != "always" && pull != "missing" && pull != "never" && !pull.empty()) {
-    return conflict(fmt::format("invalid pull option: '{}': must be one of \"always\", \"missing\" or \"never\"", pull));
+    return conflict(
+        fmt::format("invalid pull option: '{}': must be one of \"always\", \"missing\" or \"never\"", pull));
   }
   return check_modes(arguments);
 }

@@ -34,16 +34,18 @@ bool is_cdi_name(std::string_view text) {
 }  // namespace
 
 Result<json::value> parse_ulimit(const std::string& text) {
-  static constexpr std::string_view kNames[] = {"core",   "cpu",  "data",       "fsize",  "locks",  "memlock",
-                                                "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime",
-                                                "sigpending", "stack"};
+  static constexpr std::string_view kNames[] = {"core",    "cpu",      "data",   "fsize",      "locks",
+                                                "memlock", "msgqueue", "nice",   "nofile",     "nproc",
+                                                "rss",     "rtprio",   "rttime", "sigpending", "stack"};
   auto pair = split_once(text, '=');
   if (!pair) return fail(Code::InvalidArgument, "invalid ulimit argument: {}", text);
   if (std::ranges::find(kNames, pair->first) == std::end(kNames)) {
     return fail(Code::InvalidArgument, "invalid ulimit type: {}", pair->first);
   }
   auto limits = split(pair->second, ':');
-  if (limits.size() > 2) return fail(Code::InvalidArgument, "too many limit value arguments - {}, can only have up to two, `soft[:hard]`", pair->second);
+  if (limits.size() > 2)
+    return fail(Code::InvalidArgument, "too many limit value arguments - {}, can only have up to two, `soft[:hard]`",
+                pair->second);
   int64_t soft = TRY(parse_integer(limits[0]));
   int64_t hard = limits.size() == 2 ? TRY(parse_integer(limits[1])) : soft;
   if (hard != -1 && (soft == -1 || soft > hard)) {
@@ -79,7 +81,8 @@ Result<json::value> parse_device_rate(const std::string& text) {
   if (!rate) {
     return fail(Code::InvalidArgument,
                 "invalid rate for device: {}. The correct format is <device-path>:<number>[<unit>]. Number must be a "
-                "positive integer. Unit is optional and can be kb, mb, or gb", text);
+                "positive integer. Unit is optional and can be kb, mb, or gb",
+                text);
   }
   return json::object{{"Path", path}, {"Rate", *rate}};
 }
@@ -90,7 +93,8 @@ Result<json::value> parse_device_iops(const std::string& text) {
   if (!rate) {
     return fail(Code::InvalidArgument,
                 "invalid rate for device: {}. The correct format is <device-path>:<number>. Number must be a positive "
-                "integer", text);
+                "integer",
+                text);
   }
   return json::object{{"Path", path}, {"Rate", *rate}};
 }
@@ -140,7 +144,8 @@ Result<json::value> parse_gpus(const std::string& text) {
 
 bool is_device_rule(std::string_view text) {
   auto parts = split(text, ' ');
-  if (parts.size() != 3 || parts[0].size() != 1 || std::string_view("acb").find(parts[0][0]) == std::string_view::npos) {
+  if (parts.size() != 3 || parts[0].size() != 1 ||
+      std::string_view("acb").find(parts[0][0]) == std::string_view::npos) {
     return false;
   }
   auto numbers = split_once(parts[1], ':');
@@ -150,9 +155,9 @@ bool is_device_rule(std::string_view text) {
 }
 
 Result<std::pair<std::string, std::string>> parse_sysctl(const std::string& text) {
-  static constexpr std::string_view kAllowed[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
-                                                  "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
-                                                  "kernel.shm_rmid_forced"};
+  static constexpr std::string_view kAllowed[] = {"kernel.msgmax", "kernel.msgmnb",         "kernel.msgmni",
+                                                  "kernel.sem",    "kernel.shmall",         "kernel.shmmax",
+                                                  "kernel.shmmni", "kernel.shm_rmid_forced"};
   auto pair = split_once(text, '=');
   bool allowed = pair && (pair->first.starts_with("net.") || pair->first.starts_with("fs.mqueue.") ||
                           std::ranges::find(kAllowed, pair->first) != std::end(kAllowed));

@@ -27,7 +27,8 @@ Result<std::vector<std::string>> read_env_file(const std::string& path, bool wit
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   for (const std::string& raw : split(text, '\n')) {
     std::string_view line = raw;
-    while (!line.empty() && (line.front() == ' ' || line.front() == '\t' || line.front() == '\r')) line.remove_prefix(1);
+    while (!line.empty() && (line.front() == ' ' || line.front() == '\t' || line.front() == '\r'))
+      line.remove_prefix(1);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line[0] == '#') continue;
     auto pair = split_once(line, '=');

@@ -13,8 +13,10 @@ size_t class_end(std::string_view pattern, size_t at) {
   size_t i = at + 1;
   if (i < pattern.size() && pattern[i] == '^') ++i;
   for (size_t first = i; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') ++i;
-    else if (pattern[i] == ']' && i > first) return i;
+    if (pattern[i] == '\\')
+      ++i;
+    else if (pattern[i] == ']' && i > first)
+      return i;
   }
   return std::string_view::npos;
 }
@@ -64,8 +66,8 @@ class Matcher {
     if (c == '?') return path_[s] != '/' && match(p + 1, s + 1);
     if (c == '[') {
       size_t end = class_end(pattern_, p);
-      return end != std::string_view::npos && path_[s] != '/' && in_class(pattern_.substr(p + 1, end - p - 1), path_[s]) &&
-             match(end + 1, s + 1);
+      return end != std::string_view::npos && path_[s] != '/' &&
+             in_class(pattern_.substr(p + 1, end - p - 1), path_[s]) && match(end + 1, s + 1);
     }
     if (c == '\\' && p + 1 < pattern_.size()) return pattern_[p + 1] == path_[s] && match(p + 2, s + 1);
     return c == path_[s] && match(p + 1, s + 1);
@@ -93,15 +95,19 @@ std::string clean(std::string_view pattern) {
   std::vector<std::string> parts;
   for (const std::string& part : split(pattern, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part == ".." && !parts.empty() && parts.back() != "..") parts.pop_back();
-    else parts.push_back(part);
+    if (part == ".." && !parts.empty() && parts.back() != "..")
+      parts.pop_back();
+    else
+      parts.push_back(part);
   }
   return join(parts, "/");
 }
 
 }  // namespace
 
-bool matches_pattern(std::string_view pattern, std::string_view path) { return Matcher(pattern, path).match(0, 0); }
+bool matches_pattern(std::string_view pattern, std::string_view path) {
+  return Matcher(pattern, path).match(0, 0);
+}
 
 Result<IgnoreList> IgnoreList::parse(std::string_view text) {
   IgnoreList out;
@@ -132,7 +138,8 @@ bool IgnoreList::ignores(std::string_view path) const {
   for (const Rule& rule : rules_) {
     if (rule.include != ignored) continue;  // it could not change the answer
     bool matched = matches_pattern(rule.pattern, path);
-    for (size_t slash = path.find('/'); !matched && slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    for (size_t slash = path.find('/'); !matched && slash != std::string_view::npos;
+         slash = path.find('/', slash + 1)) {
       matched = matches_pattern(rule.pattern, path.substr(0, slash));
     }
     if (matched) ignored = !rule.include;

@@ -28,7 +28,9 @@ json::value in_list(json::value item) {
   return out;
 }
 
-json::value text_list(std::string_view text) { return in_list(json::string(text)); }
+json::value text_list(std::string_view text) {
+  return in_list(json::string(text));
+}
 
 json::value member(std::string_view key, std::string_view value) {
   json::object out;
@@ -56,9 +58,11 @@ Result<json::value> parse_restart(const std::string& text) {
   std::string name(pair ? pair->first : std::string_view(text));
   int64_t count = 0;
   if (pair) {
-    if (name.empty()) return fail(Code::InvalidArgument, "invalid restart policy format: no policy provided before colon");
+    if (name.empty())
+      return fail(Code::InvalidArgument, "invalid restart policy format: no policy provided before colon");
     auto number = parse_integer(pair->second);
-    if (!number) return fail(Code::InvalidArgument, "invalid restart policy format: maximum retry count must be an integer");
+    if (!number)
+      return fail(Code::InvalidArgument, "invalid restart policy format: maximum retry count must be an integer");
     count = *number;
   }
   return json::object{{"Name", name}, {"MaximumRetryCount", count}};
@@ -90,34 +94,52 @@ Result<json::value> parse_comma_list(const std::string& text) {
 
 Result<json::value> parse_scalar(Kind kind, const std::string& text) {
   switch (kind) {
-    case Kind::Flag: return json::value(TRY(parse_boolean(text)));
-    case Kind::Int: return json::value(TRY(parse_integer(text)));
-    case Kind::Uint: return json::value(TRY(parse_unsigned(text)));
-    case Kind::Uint16: return json::value(TRY(parse_unsigned(text, 16)));
-    case Kind::Bytes: return json::value(TRY(parse_bytes(text)));
-    case Kind::SwapBytes: return json::value(text == "-1" ? -1 : TRY(parse_bytes(text)));
-    case Kind::Cpus: return json::value(TRY(parse_cpus(text)));
+    case Kind::Flag:
+      return json::value(TRY(parse_boolean(text)));
+    case Kind::Int:
+      return json::value(TRY(parse_integer(text)));
+    case Kind::Uint:
+      return json::value(TRY(parse_unsigned(text)));
+    case Kind::Uint16:
+      return json::value(TRY(parse_unsigned(text, 16)));
+    case Kind::Bytes:
+      return json::value(TRY(parse_bytes(text)));
+    case Kind::SwapBytes:
+      return json::value(text == "-1" ? -1 : TRY(parse_bytes(text)));
+    case Kind::Cpus:
+      return json::value(TRY(parse_cpus(text)));
     case Kind::Duration: {
       auto nanos = codec::parse_go_duration(text);
       if (!nanos) return fail(Code::InvalidArgument, "time: invalid duration \"{}\"", text);
       return json::value(*nanos);
     }
-    default: return json::value(json::string(text));
+    default:
+      return json::value(json::string(text));
   }
 }
 
 Result<json::value> parse_listed(Kind kind, const std::string& text) {
   switch (kind) {
-    case Kind::CommaList: return parse_comma_list(text);
-    case Kind::Capability: return capability(text);
-    case Kind::ExtraHost: return parse_extra_host(text);
-    case Kind::Ulimit: return in_list(TRY(parse_ulimit(text)));
-    case Kind::Device: return in_list(TRY(parse_device(text)));
-    case Kind::DeviceRate: return in_list(TRY(parse_device_rate(text)));
-    case Kind::DeviceIops: return in_list(TRY(parse_device_iops(text)));
-    case Kind::DeviceWeight: return in_list(TRY(parse_device_weight(text)));
-    case Kind::Gpus: return in_list(TRY(parse_gpus(text)));
-    case Kind::Mount: return in_list(TRY(parse_mount(text)));
+    case Kind::CommaList:
+      return parse_comma_list(text);
+    case Kind::Capability:
+      return capability(text);
+    case Kind::ExtraHost:
+      return parse_extra_host(text);
+    case Kind::Ulimit:
+      return in_list(TRY(parse_ulimit(text)));
+    case Kind::Device:
+      return in_list(TRY(parse_device(text)));
+    case Kind::DeviceRate:
+      return in_list(TRY(parse_device_rate(text)));
+    case Kind::DeviceIops:
+      return in_list(TRY(parse_device_iops(text)));
+    case Kind::DeviceWeight:
+      return in_list(TRY(parse_device_weight(text)));
+    case Kind::Gpus:
+      return in_list(TRY(parse_gpus(text)));
+    case Kind::Mount:
+      return in_list(TRY(parse_mount(text)));
     case Kind::DeviceRule:
       if (!is_device_rule(text)) return fail(Code::InvalidArgument, "invalid device cgroup format '{}'", text);
       return text_list(text);
@@ -134,14 +156,18 @@ Result<json::value> parse_listed(Kind kind, const std::string& text) {
     case Kind::Env:
       if (text.empty() || text[0] == '=') return fail(Code::InvalidArgument, "invalid environment variable: {}", text);
       return text_list(text);
-    case Kind::Network: TRY(parse_network(text)); return text_list(text);
-    default: return text_list(text);
+    case Kind::Network:
+      TRY(parse_network(text));
+      return text_list(text);
+    default:
+      return text_list(text);
   }
 }
 
 Result<json::value> parse_assigned(Kind kind, const std::string& text) {
   if (kind == Kind::Filter && text.find('=') == std::string::npos) {
-    return fail(Code::InvalidArgument, "invalid argument \"{}\" for filter: bad format of filter (expected name=value)", text);
+    return fail(Code::InvalidArgument, "invalid argument \"{}\" for filter: bad format of filter (expected name=value)",
+                text);
   }
   if (kind != Kind::Sysctl) return parse_pair(kind, text);
   auto [key, value] = TRY(parse_sysctl(text));
@@ -152,28 +178,45 @@ Result<json::value> parse_assigned(Kind kind, const std::string& text) {
 
 KindInfo kind_info(Kind kind) {
   switch (kind) {
-    case Kind::Flag: return {""};
-    case Kind::Int: return {"int"};
-    case Kind::Uint: return {"uint"};
-    case Kind::Uint16: return {"uint16"};
+    case Kind::Flag:
+      return {""};
+    case Kind::Int:
+      return {"int"};
+    case Kind::Uint:
+      return {"uint"};
+    case Kind::Uint16:
+      return {"uint16"};
     case Kind::Bytes:
-    case Kind::SwapBytes: return {"bytes"};
-    case Kind::Duration: return {"duration"};
-    case Kind::Cpus: return {"decimal"};
-    case Kind::CommaList: return {"strings", Merge::Append};
+    case Kind::SwapBytes:
+      return {"bytes"};
+    case Kind::Duration:
+      return {"duration"};
+    case Kind::Cpus:
+      return {"decimal"};
+    case Kind::CommaList:
+      return {"strings", Merge::Append};
     case Kind::Map:
-    case Kind::Sysctl: return {"map", Merge::Assign};
+    case Kind::Sysctl:
+      return {"map", Merge::Assign};
     case Kind::Label:
-    case Kind::Tmpfs: return {"list", Merge::Assign};
-    case Kind::Filter: return {"filter", Merge::Assign};
-    case Kind::Ulimit: return {"ulimit", Merge::Append};
-    case Kind::Mount: return {"mount", Merge::Append};
-    case Kind::Network: return {"network", Merge::Append};
-    case Kind::Gpus: return {"gpu-request", Merge::Append};
+    case Kind::Tmpfs:
+      return {"list", Merge::Assign};
+    case Kind::Filter:
+      return {"filter", Merge::Assign};
+    case Kind::Ulimit:
+      return {"ulimit", Merge::Append};
+    case Kind::Mount:
+      return {"mount", Merge::Append};
+    case Kind::Network:
+      return {"network", Merge::Append};
+    case Kind::Gpus:
+      return {"gpu-request", Merge::Append};
     case Kind::String:
     case Kind::Entrypoint:
-    case Kind::Restart: return {"string"};
-    default: return {"list", Merge::Append};
+    case Kind::Restart:
+      return {"string"};
+    default:
+      return {"list", Merge::Append};
   }
 }
 
@@ -190,9 +233,12 @@ Result<json::value> value_to_json(Kind kind, const std::string& value) {
   if (kind == Kind::Restart) return parse_restart(value);
   if (kind == Kind::Entrypoint) return text_list(value);
   switch (kind_info(kind).merge) {
-    case Merge::Append: return parse_listed(kind, value);
-    case Merge::Assign: return parse_assigned(kind, value);
-    case Merge::Set: break;
+    case Merge::Append:
+      return parse_listed(kind, value);
+    case Merge::Assign:
+      return parse_assigned(kind, value);
+    case Merge::Set:
+      break;
   }
   return parse_scalar(kind, value);
 }

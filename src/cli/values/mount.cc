@@ -75,7 +75,9 @@ Result<void> set_source(json::object& mount, const std::string& value) {
   return {};
 }
 
-Result<void> set_target(json::object& mount, const std::string& value) { return set_text(mount, "Target", value); }
+Result<void> set_target(json::object& mount, const std::string& value) {
+  return set_text(mount, "Target", value);
+}
 
 Result<void> set_recursive(json::object& mount, const std::string& value) {
   auto& bind = child(mount, "BindOptions");
@@ -86,7 +88,10 @@ Result<void> set_recursive(json::object& mount, const std::string& value) {
   } else if (value == "readonly") {
     bind["ReadOnlyForceRecursive"] = true;
   } else if (value != "enabled") {
-    return fail(Code::InvalidArgument, "invalid value for bind-recursive: {} (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")", value);
+    return fail(
+        Code::InvalidArgument,
+        "invalid value for bind-recursive: {} (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")",
+        value);
   }
   return {};
 }
@@ -101,7 +106,8 @@ Result<void> set_tmpfs_size(json::object& mount, const std::string& value) {
 Result<void> set_tmpfs_mode(json::object& mount, const std::string& value) {
   uint32_t mode = 0;
   for (char c : value) {
-    if (c < '0' || c > '7' || mode > 07777) return fail(Code::InvalidArgument, "invalid value for tmpfs-mode: {}", value);
+    if (c < '0' || c > '7' || mode > 07777)
+      return fail(Code::InvalidArgument, "invalid value for tmpfs-mode: {}", value);
     mode = mode * 8 + static_cast<uint32_t>(c - '0');
   }
   child(mount, "TmpfsOptions")["Mode"] = mode;
@@ -135,10 +141,14 @@ constexpr MountKey kKeys[] = {
     {"bind-propagation", Owner::Bind,
      [](auto& m, const auto& v) { return set_text(child(m, "BindOptions"), "Propagation", to_lower(v)); }},
     {"bind-nonrecursive", Owner::Bind,
-     [](auto& m, const auto& v) { return set_switch(child(m, "BindOptions"), "NonRecursive", "bind-nonrecursive", v); }},
+     [](auto& m, const auto& v) {
+       return set_switch(child(m, "BindOptions"), "NonRecursive", "bind-nonrecursive", v);
+     }},
     {"bind-recursive", Owner::Bind, set_recursive},
     {"bind-create-src", Owner::Bind,
-     [](auto& m, const auto& v) { return set_switch(child(m, "BindOptions"), "CreateMountpoint", "bind-create-src", v); }},
+     [](auto& m, const auto& v) {
+       return set_switch(child(m, "BindOptions"), "CreateMountpoint", "bind-create-src", v);
+     }},
     {"volume-subpath", Owner::Volume,
      [](auto& m, const auto& v) { return set_text(child(m, "VolumeOptions"), "Subpath", v); }},
     {"volume-nocopy", Owner::Volume,
@@ -197,8 +207,10 @@ VolumeArgument parse_volume(const std::string& text, const std::string& director
   if (parts[0] == "." || parts[0] == ".." || parts[0].starts_with("./") || parts[0].starts_with("../")) {
     std::string source = directory;
     for (const std::string& part : split(parts[0], '/')) {
-      if (part == "..") source.resize(std::max<size_t>(source.rfind('/') == std::string::npos ? 0 : source.rfind('/'), 1));
-      else if (!part.empty() && part != ".") source += (source.ends_with('/') ? "" : "/") + part;
+      if (part == "..")
+        source.resize(std::max<size_t>(source.rfind('/') == std::string::npos ? 0 : source.rfind('/'), 1));
+      else if (!part.empty() && part != ".")
+        source += (source.ends_with('/') ? "" : "/") + part;
     }
     return {false, source + text.substr(parts[0].size())};
   }

@@ -26,7 +26,9 @@ Result<T> parse_number(std::string_view text, const char* function) {
 
 }  // namespace
 
-Result<int64_t> parse_integer(std::string_view text) { return parse_number<int64_t>(text, "ParseInt"); }
+Result<int64_t> parse_integer(std::string_view text) {
+  return parse_number<int64_t>(text, "ParseInt");
+}
 
 Result<uint64_t> parse_unsigned(std::string_view text, int bits) {
   uint64_t value = TRY(parse_number<uint64_t>(text, "ParseUint"));

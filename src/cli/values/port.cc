@@ -22,7 +22,8 @@ Result<PortRange> parse_range(std::string_view text) {
 Result<std::string> parse_host_ip(std::string text, const std::string& whole) {
   if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
   bool v6 = text.find(':') != std::string::npos;
-  bool good = text.empty() || text.find_first_not_of(v6 ? "0123456789abcdefABCDEF:.%" : "0123456789.") == std::string::npos;
+  bool good =
+      text.empty() || text.find_first_not_of(v6 ? "0123456789abcdefABCDEF:.%" : "0123456789.") == std::string::npos;
   if (!v6 && !text.empty() && std::ranges::count(text, '.') != 3) good = false;
   if (v6 && std::ranges::count(text, ':') < 2) good = false;
   if (!good) return fail(Code::InvalidArgument, "invalid IP address: {}", text);
@@ -42,7 +43,8 @@ Result<std::vector<PublishedPort>> expand(const std::string& ip, const std::stri
     outside = *range;
     bool one_inside = inside->first == inside->last;
     if (!one_inside && outside.last - outside.first != inside->last - inside->first) {
-      return fail(Code::InvalidArgument, "invalid ranges specified for container and host Ports: {} and {}", container, host);
+      return fail(Code::InvalidArgument, "invalid ranges specified for container and host Ports: {} and {}", container,
+                  host);
     }
     // One container port may get any host port of a range: the daemon chooses.
     if (one_inside && outside.first != outside.last) {
@@ -84,7 +86,8 @@ Result<std::vector<PublishedPort>> parse_publish(const std::string& text) {
     proto = to_lower(rest.substr(slash + 1));
     rest.resize(slash);
   }
-  if (proto != "tcp" && proto != "udp" && proto != "sctp") return fail(Code::InvalidArgument, "invalid proto: {}", proto);
+  if (proto != "tcp" && proto != "udp" && proto != "sctp")
+    return fail(Code::InvalidArgument, "invalid proto: {}", proto);
   std::string ip, host;
   size_t last = rest.rfind(':');
   std::string container = last == std::string::npos ? rest : rest.substr(last + 1);
@@ -98,12 +101,14 @@ Result<std::vector<PublishedPort>> parse_publish(const std::string& text) {
 }
 
 Result<std::vector<std::string>> parse_expose(const std::string& text) {
-  if (text.find(':') != std::string::npos) return fail(Code::InvalidArgument, "invalid port format for --expose: {}", text);
+  if (text.find(':') != std::string::npos)
+    return fail(Code::InvalidArgument, "invalid port format for --expose: {}", text);
   auto pair = split_once(text, '/');
   std::string proto = pair ? to_lower(pair->second) : "tcp";
   auto range = parse_range(pair ? pair->first : std::string_view(text));
   if (!range) {
-    return fail(Code::InvalidArgument, "invalid range format for --expose: {}, error: {}", text, range.error().message());
+    return fail(Code::InvalidArgument, "invalid range format for --expose: {}, error: {}", text,
+                range.error().message());
   }
   std::vector<std::string> out;
   for (uint64_t port = range->first; port <= range->last; ++port) out.push_back(fmt::format("{}/{}", port, proto));

@@ -12,7 +12,8 @@ constexpr std::string_view kNameChars = "abcdefghijklmnopqrstuvwxyz0123456789._-
 
 bool is_tag(std::string_view tag) {
   return !tag.empty() && tag.size() <= 128 && tag[0] != '.' && tag[0] != '-' &&
-         tag.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == std::string_view::npos;
+         tag.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
+             std::string_view::npos;
 }
 
 bool is_host(std::string_view first) {
@@ -42,7 +43,8 @@ Result<ImageName> parse_image_name(const std::string& text) {
     out.digest = rest.substr(at + 1);
     rest.resize(at);
     auto pair = split_once(out.digest, ':');
-    if (!pair || pair->second.size() < 32 || pair->second.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+    if (!pair || pair->second.size() < 32 ||
+        pair->second.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
       return bad();
     }
   }
@@ -56,11 +58,14 @@ Result<ImageName> parse_image_name(const std::string& text) {
   std::string first = rest.substr(0, slash);
   bool named_host = slash != std::string::npos && is_host(first);
   std::string path = named_host ? rest.substr(slash + 1) : rest;
-  if (path.empty() || path.starts_with('/') || path.ends_with('/') || path.find("//") != std::string::npos) return bad();
+  if (path.empty() || path.starts_with('/') || path.ends_with('/') || path.find("//") != std::string::npos)
+    return bad();
   if (path.find_first_not_of(kNameChars) != std::string::npos) {
     if (to_lower(path).find_first_not_of(kNameChars) == std::string::npos) {
       return fail(Code::InvalidArgument, "invalid reference format: repository name ({}) must be lowercase",
-                  named_host ? path : rest.find('/') == std::string::npos ? "library/" + rest : rest);
+                  named_host                            ? path
+                  : rest.find('/') == std::string::npos ? "library/" + rest
+                                                        : rest);
     }
     return bad();
   }

@@ -57,8 +57,9 @@ TEST(Mount, every_kind) {
             R"({"Type":"bind","Source":"/x","Target":"/y","ReadOnly":true,"BindOptions":{"Propagation":"rshared"}})");
   EXPECT_EQ(mount("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1777"),
             R"({"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":1048576,"Mode":1023}})");
-  EXPECT_EQ(mount("source=v,destination=/v,volume-nocopy,volume-opt=o=p,\"volume-label=a=x,y\""),
-            R"({"Type":"volume","Source":"v","Target":"/v","VolumeOptions":{"NoCopy":true,"DriverConfig":{"Options":{"o":"p"}},"Labels":{"a":"x,y"}}})");
+  EXPECT_EQ(
+      mount("source=v,destination=/v,volume-nocopy,volume-opt=o=p,\"volume-label=a=x,y\""),
+      R"({"Type":"volume","Source":"v","Target":"/v","VolumeOptions":{"NoCopy":true,"DriverConfig":{"Options":{"o":"p"}},"Labels":{"a":"x,y"}}})");
   EXPECT_EQ(mount("type=bind,src=/a"), "target is required");
   EXPECT_EQ(mount("a=b"), "unexpected key 'a' in 'a=b'");
   EXPECT_EQ(mount("foo"), "invalid field 'foo' must be a key=value pair");
@@ -76,11 +77,13 @@ TEST(Volume, sources_and_anonymous_targets) {
 }
 
 TEST(Network, long_form_reaches_the_endpoint) {
-  auto network = parse_network("name=n,alias=a,ip=1.2.3.4,mac-address=00:11:22:33:44:55,driver-opt=k=v,gw-priority=2,link-local-ip=169.254.1.1");
+  auto network = parse_network(
+      "name=n,alias=a,ip=1.2.3.4,mac-address=00:11:22:33:44:55,driver-opt=k=v,gw-priority=2,link-local-ip=169.254.1.1");
   ASSERT_TRUE(network);
   EXPECT_EQ(network->name, "n");
-  EXPECT_EQ(codec::format_json(endpoint_json(*network)),
-            R"({"IPAMConfig":{"IPv4Address":"1.2.3.4","LinkLocalIPs":["169.254.1.1"]},"Aliases":["a"],"MacAddress":"00:11:22:33:44:55","DriverOpts":{"k":"v"},"GwPriority":2})");
+  EXPECT_EQ(
+      codec::format_json(endpoint_json(*network)),
+      R"({"IPAMConfig":{"IPv4Address":"1.2.3.4","LinkLocalIPs":["169.254.1.1"]},"Aliases":["a"],"MacAddress":"00:11:22:33:44:55","DriverOpts":{"k":"v"},"GwPriority":2})");
   EXPECT_FALSE(parse_network("alias=a"));
   EXPECT_FALSE(parse_network("name=n,foo=x"));
 }
@@ -107,7 +110,8 @@ TEST(SecurityOptions, seccomp_files_are_sent_by_content) {
   std::string path = testing::TempDir() + "cli_seccomp.json";
   std::ofstream(path) << "{ \"defaultAction\": \"SCMP_ACT_ALLOW\" }\n";
   EXPECT_THAT(*read_security_options({"seccomp=" + path, "label:disable", "no-new-privileges", "seccomp=unconfined"}),
-              testing::ElementsAre("seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}", "label:disable", "no-new-privileges", "seccomp=unconfined"));
+              testing::ElementsAre("seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}", "label:disable",
+                                   "no-new-privileges", "seccomp=unconfined"));
   EXPECT_EQ(read_security_options({"foo"}).error().message(), "Invalid --security-opt: \"foo\"");
   EXPECT_EQ(read_security_options({"seccomp=/nonexist"}).error().message(),
             "opening seccomp profile (/nonexist) failed: open /nonexist: no such file or directory");
@@ -125,14 +129,18 @@ TEST(Kinds, conversions_and_refusals) {
   EXPECT_EQ(text(Kind::SwapBytes, "-1"), "-1");
   EXPECT_EQ(text(Kind::Ulimit, "nofile=1:2"), R"([{"Name":"nofile","Hard":2,"Soft":1}])");
   EXPECT_EQ(text(Kind::Ulimit, "x"), "invalid ulimit argument: x");
-  EXPECT_EQ(text(Kind::Device, "/dev/zero:/dev/z:r"), R"([{"PathOnHost":"/dev/zero","PathInContainer":"/dev/z","CgroupPermissions":"r"}])");
-  EXPECT_EQ(text(Kind::Device, "/dev/zero:rw"), R"([{"PathOnHost":"/dev/zero","PathInContainer":"/dev/zero","CgroupPermissions":"rw"}])");
+  EXPECT_EQ(text(Kind::Device, "/dev/zero:/dev/z:r"),
+            R"([{"PathOnHost":"/dev/zero","PathInContainer":"/dev/z","CgroupPermissions":"r"}])");
+  EXPECT_EQ(text(Kind::Device, "/dev/zero:rw"),
+            R"([{"PathOnHost":"/dev/zero","PathInContainer":"/dev/zero","CgroupPermissions":"rw"}])");
   EXPECT_EQ(text(Kind::DeviceRate, "/dev/sda:1mb"), R"([{"Path":"/dev/sda","Rate":1048576}])");
   EXPECT_EQ(text(Kind::DeviceRate, "a"), "bad format: a");
-  EXPECT_EQ(text(Kind::Gpus, "2"), R"([{"Driver":"","Count":2,"DeviceIDs":null,"Options":{},"Capabilities":[["gpu"]]}])");
+  EXPECT_EQ(text(Kind::Gpus, "2"),
+            R"([{"Driver":"","Count":2,"DeviceIDs":null,"Options":{},"Capabilities":[["gpu"]]}])");
   EXPECT_EQ(text(Kind::ExtraHost, "a=[::1]"), "[\"a:::1\"]");
   EXPECT_EQ(text(Kind::ExtraHost, "x"), "bad format for add-host: \"x\"");
-  EXPECT_EQ(text(Kind::Restart, "on-failure:x"), "invalid restart policy format: maximum retry count must be an integer");
+  EXPECT_EQ(text(Kind::Restart, "on-failure:x"),
+            "invalid restart policy format: maximum retry count must be an integer");
   EXPECT_EQ(text(Kind::Tmpfs, "/run:size=1m"), R"({"/run":"size=1m"})");
   EXPECT_EQ(text(Kind::Uint16, "70000"), "strconv.ParseUint: parsing \"70000\": value out of range");
 }
@@ -149,10 +157,12 @@ std::string refusal(std::vector<std::string> words) {
 TEST(CreateRequest, conflicts_are_dockers) {
   EXPECT_EQ(refusal({"--rm", "--restart", "always"}), "conflicting options: cannot specify both --restart and --rm");
   EXPECT_EQ(refusal({"--health-cmd", "x", "--no-healthcheck"}), "--no-healthcheck conflicts with --health-* options");
-  EXPECT_EQ(refusal({"--network=host", "--network=n"}), "conflicting options: cannot attach both user-defined and non-user-defined network-modes");
+  EXPECT_EQ(refusal({"--network=host", "--network=n"}),
+            "conflicting options: cannot attach both user-defined and non-user-defined network-modes");
   EXPECT_EQ(refusal({"--memory-swappiness", "200"}), "invalid value: 200. Valid memory swappiness range is 0-100");
   EXPECT_EQ(refusal({"--pid", "foo"}), "--pid: invalid PID mode");
-  EXPECT_EQ(refusal({"--pull", "foo"}), "invalid pull option: 'foo': must be one of \"always\", \"missing\" or \"never\"");
+  EXPECT_EQ(refusal({"--pull", "foo"}),
+            "invalid pull option: 'foo': must be one of \"always\", \"missing\" or \"never\"");
   EXPECT_EQ(refusal({"--log-driver", "none", "--log-opt", "a=b"}), "invalid logging opts for driver none");
   EXPECT_EQ(refusal({"--health-interval", "-5s"}), "--health-interval cannot be negative");
   EXPECT_EQ(refusal({"--pid", "container:x", "--rm"}), "");
@@ -163,7 +173,8 @@ TEST(CreateRequest, streams_follow_the_flags) {
     words.insert(words.begin(), "run");
     words.push_back("image");
     auto request = make_create_request(parse_line(words).arguments, detached);
-    return fmt::format("{}{}{}", request->attach_stdin ? "i" : "", request->attach_stdout ? "o" : "", request->attach_stderr ? "e" : "");
+    return fmt::format("{}{}{}", request->attach_stdin ? "i" : "", request->attach_stdout ? "o" : "",
+                       request->attach_stderr ? "e" : "");
   };
   EXPECT_EQ(streams({}, false), "oe");
   EXPECT_EQ(streams({"-i"}, false), "ioe");
@@ -231,7 +242,8 @@ TEST(CopyPath, dockers_table) {
     return result ? result->directory + "|" + result->name : result.error().message();
   };
   CopyEnd file{"/s/f", true, false}, dir{"/s/d", true, true}, content{"/s/d/.", true, true};
-  CopyEnd to_dir{"/t", true, true}, to_file{"/t/x", true, false}, missing{"/t/new", false, false}, missing_dir{"/t/new/", false, false};
+  CopyEnd to_dir{"/t", true, true}, to_file{"/t/x", true, false}, missing{"/t/new", false, false},
+      missing_dir{"/t/new/", false, false};
   EXPECT_EQ(plan(file, to_dir), "/t|f");
   EXPECT_EQ(plan(file, to_file), "/t|x");
   EXPECT_EQ(plan(file, missing), "/t|new");

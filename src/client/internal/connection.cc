@@ -15,7 +15,9 @@ namespace {
 
 constexpr size_t kPiece = 64 << 10;
 
-bool is_gone(int err) { return err == EPIPE || err == ECONNRESET; }
+bool is_gone(int err) {
+  return err == EPIPE || err == ECONNRESET;
+}
 
 }  // namespace
 

@@ -16,7 +16,8 @@ struct RequestHead {
   std::string target;
   std::vector<std::pair<std::string, std::string>> headers;
 };
-/// Errors: InvalidArgument (a line break or a blank in the target, a line break in a header: they would forge requests).
+/// Errors: InvalidArgument (a line break or a blank in the target, a line break in a header: they would forge
+/// requests).
 Result<std::string> format_request_head(const RequestHead& head);
 
 /// Takes one complete head off the front of `buffer`; nullopt when it is not complete yet.
