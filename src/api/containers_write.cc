@@ -60,6 +60,8 @@ Result<std::vector<std::string>> body_changes(const Call& call) {
     } else if ((key == "User" || key == "WorkingDir" || key == "StopSignal") && value.is_string()) {
       std::string verb = key == "WorkingDir" ? "WORKDIR" : key == "User" ? "USER" : "STOPSIGNAL";
       out.push_back(verb + " " + std::string(value.get_string()));
+    } else if (key == "Healthcheck" || key == "OnBuild" || key == "Shell") {
+      return fail(Code::NotImplemented, "commit with {} in its body is not implemented: use changes=", key);
     }
     // What is left describes a running container (Hostname, Tty, AttachStdin, ...), not an image.
   }

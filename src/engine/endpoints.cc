@@ -143,7 +143,11 @@ Result<void> Core::attach_network(const ContainerRecord& record, const std::stri
   request.container_id = record.id;
   request.container_name = record.name;
   request.interface_name = fmt::format("eth{}", index);
-  request.default_gateway = index == 0;
+  // The way out is through the first network that has one.
+  request.default_gateway = !known->internal && std::ranges::none_of(endpoints, [&](const network::Endpoint& other) {
+    auto joined = networks_->get(other.network_id);
+    return joined && !joined->internal;
+  });
   if (auto it = record.networks.find(name); it != record.networks.end()) {
     const auto& settings = it->second;
     if (settings.aliases) request.aliases = *settings.aliases;

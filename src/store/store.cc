@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "store/internal/connection.h"
+#include "store/internal/reserve.h"
 #include "store/internal/schema.h"
 #include "sys/file.h"
 
@@ -65,18 +66,20 @@ class Checkpointer {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::unique_ptr<Connection> connection, std::unique_ptr<Connection> background)
-      : connection_(std::move(connection)), checkpointer_(std::move(background)) {
+  SqliteStore(const std::string& path, std::unique_ptr<Connection> connection, std::unique_ptr<Connection> background)
+      : connection_(std::move(connection)), checkpointer_(std::move(background)), reserve_(path + ".reserve") {
     connection_->on_commit([this](int pages) { checkpointer_.note(pages); });
   }
 
   Result<std::vector<Row>> query(std::string_view sql, const std::vector<Value>& parameters) override {
     std::lock_guard lock(mutex_);
+    if (depth_ == 0 && !sql.starts_with("SELECT")) reserve_.before_write();
     return connection_->query(sql, parameters);
   }
 
   Result<void> transaction(const std::function<Result<void>()>& work) override {
     std::lock_guard lock(mutex_);
+    if (depth_ == 0) reserve_.before_write();
     return depth_ == 0 ? run("BEGIN IMMEDIATE", "COMMIT", {"ROLLBACK"}, work)
                        : run("SAVEPOINT inner", "RELEASE inner", {"ROLLBACK TO inner", "RELEASE inner"}, work);
   }
@@ -115,6 +118,7 @@ class SqliteStore final : public Store {
   // Declared first, destroyed last: closing it deletes the log once the checkpointer's connection is gone.
   std::unique_ptr<Connection> connection_;
   Checkpointer checkpointer_;
+  Reserve reserve_;
   std::recursive_mutex mutex_;
   int depth_ = 0;
 };
@@ -141,7 +145,7 @@ Result<std::unique_ptr<Store>> open_intact(const std::string& path) {
   if (unclean) TRY_CONTEXT(check_pages(*connection), path);
   TRY_CONTEXT(migrate(*connection), path);
   auto background = TRY(Connection::open(path));
-  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(std::move(connection), std::move(background)));
+  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(path, std::move(connection), std::move(background)));
 }
 
 Result<std::string> move_aside(const std::string& path) {

@@ -210,3 +210,19 @@ def test_push_and_pull_back(daemon, registry):
     daemon.docker("pull", name)
     assert daemon.docker("run", "--rm", name, "echo", "back") == "back\n"
     daemon.docker("rmi", name)
+
+
+def test_archives_of_skopeo_load_and_ours_are_read_by_it(daemon, registry, busybox_layer, tmp_path):
+    Publisher(registry, "t/skopeo").image("1", {"f": b"by skopeo\n"}, oci=True, base=[busybox_layer])
+    source = f"docker://{registry.host}/t/skopeo:1"
+    for kind in ("docker-archive", "oci-archive"):
+        name = f"from-{kind}:1"
+        path = tmp_path / f"{kind}.tar"
+        run(["skopeo", "copy", "-q", "--insecure-policy", "--src-tls-verify=false", source, f"{kind}:{path}:{name}"])
+        out = daemon.docker("load", "-i", path)
+        assert "Loaded image" in out
+        loaded = out.split("Loaded image", 1)[1].removeprefix(" ID").lstrip(": ").strip()
+        assert daemon.docker("run", "--rm", loaded) == "by skopeo\n"
+        daemon.docker("rmi", "-f", loaded)
+    daemon.docker("save", "-o", tmp_path / "ours.tar", "busybox")
+    assert "sha256" in run(["skopeo", "inspect", "--insecure-policy", f"docker-archive:{tmp_path}/ours.tar"])

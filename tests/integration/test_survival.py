@@ -4,12 +4,13 @@ import os
 import random
 import socket
 import subprocess
+import tarfile
 import threading
 import time
 
 import pytest
 
-from support import CommandError, census, free_port, run, sweep, wait_for
+from support import Daemon, free_port, run, sweep, wait_for
 from test_network import answers
 
 
@@ -124,6 +125,40 @@ def test_a_second_daemon_on_the_same_roots_is_refused(own_daemon):
     out = run([BIN / "sampand", "-H", f"unix://{own_daemon.home}/other.sock", "--data-root", own_daemon.data_root,
                "--exec-root", own_daemon.exec_root], check=False, timeout=20)
     assert out.code != 0 and own_daemon.alive()
+
+
+def test_a_full_disk_is_told_and_can_be_cleaned(scratch, rootfs_tar):
+    """On a small filesystem: what does not fit fails by name and leaves nothing; ps, logs, stop and rm go on working."""
+    home = scratch / "full"
+    (home / "data").mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(home / "data")], check=True)
+    d = Daemon(home)
+    d.start()
+    free = lambda: os.statvfs(home / "data").f_bavail * os.statvfs(home / "data").f_frsize
+    try:
+        d.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+        before = free()
+        with tarfile.open(home / "big.tar", "w") as tar:
+            info = tarfile.TarInfo("big")
+            info.size = 40 << 20
+            tar.addfile(info, open("/dev/urandom", "rb"))
+        big = d.docker("import", home / "big.tar", "big", check=False)
+        assert big.code == 1 and "No space left" in big.err
+        assert wait_for(lambda: free() >= before - (1 << 20), 5), "nothing half-made stays"
+        d.docker("run", "-d", "--name", "filler", "busybox", "sh", "-c", "dd if=/dev/zero of=/x bs=64k; sleep 1000")
+        assert wait_for(lambda: free() == 0, 20)
+        assert "filler" in d.docker("ps") and d.docker("logs", "filler").code == 0
+        d.kill()
+        d.start()
+        d.docker("rm", "-f", "filler")
+        assert wait_for(lambda: free() >= before - (6 << 20), 5)
+        assert d.docker("run", "--rm", "busybox", "echo", "again") == "again\n"
+    finally:
+        d.ensure_running()
+        sweep(d)
+        d.stop()
+        subprocess.run(["umount", "-l", str(home / "data")], check=True)
+        d.cleanup()
 
 
 ROUNDS = int(os.environ.get("SAMPAN_KILL_ROUNDS", "200"))
