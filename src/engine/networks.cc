@@ -93,10 +93,10 @@ Result<void> Core::connect_network(const std::string& network, const std::string
   return {};
 }
 
-/// A daemon that was restarted has lost the socket inside the namespace; only the zygote could open another.
+/// A daemon that was restarted has lost the socket inside the namespace; the zygote opens another.
 Result<sys::Fd> Core::open_netlink_of(const ContainerRecord& record) {
-  return fail(Code::Unavailable,
-              "container {} was started before the daemon was: restart it to connect it to another network", record.name);
+  auto ns = TRY(sys::open_file(fmt::format("/proc/{}/ns/net", record.state.pid), O_RDONLY));
+  return zygote_->open_netlink(std::move(ns).as<sys::NsFdTag>());
 }
 
 Result<void> Core::disconnect_network(const std::string& network, const std::string& container, bool force) {

@@ -8,6 +8,8 @@
 //   daemon                                zygote                       shim
 //     | -- netns  [reply] ----------------> |                           |
 //     | <-- Reply [netns, netlink] -------- |  from the warm pool       |
+//     | -- netlink [reply, ns] -------------> |  a socket inside it       |
+//     | <-- Reply [netlink] ---------------- |                           |
 //     | -- create [reply, link, payload,(netns)] --> | -- fork -------> |
 //     | <-- Reply {pid, warnings} -------------------------------------- |  on `reply`; `link` is now the connection
 //     |
@@ -48,7 +50,7 @@ struct WireAttach {
 };
 
 struct Request {
-  std::string op;  // "netns" "create" "hello" "start" "attach" "signal" "resize" "exec" "signal_exec" "ack"
+  std::string op;  // "netns" "netlink" "create" "hello" "start" "attach" "signal" "resize" "exec" "signal_exec" "ack"
   std::string exec_id;
   int signal = 0;
   uint16_t rows = 0, columns = 0;

@@ -127,6 +127,8 @@ class Zygote {
   };
   /// A fresh network namespace, from a small pool that the zygote keeps warm.
   virtual Result<Netns> make_netns() = 0;
+  /// A NETLINK_ROUTE socket inside a namespace that is there already: for containers that an earlier daemon started.
+  virtual Result<sys::Fd> open_netlink(const sys::NsFd& ns) = 0;
 };
 
 /// Spawns `program zygote` (posix_spawn: the one process that the daemon itself starts).

@@ -462,6 +462,7 @@ TEST_F(Shims, a_container_inherits_neither_descriptors_nor_ignored_or_blocked_si
 }
 
 TEST_F(Shims, a_zygote_that_was_killed_is_replaced) {
+  (void)zygote_->make_netns().value();  // from here on it has its name
   auto zygotes = children_called("sampan-zygote");
   ASSERT_EQ(zygotes.size(), 1u);
   auto container = start(request({"/bin/sleep", "100"}));

@@ -17,6 +17,7 @@
 #include "shim/internal/netns_pool.h"
 #include "shim/internal/shim_process.h"
 #include "sys/child.h"
+#include "sys/net_namespace.h"
 #include "sys/process.h"
 
 extern "C" const char __executable_start, etext;  // the linker's
@@ -62,11 +63,30 @@ std::optional<ShimInput> ZygoteProcess::run() {
   }
 }
 
+/// A short-lived child enters the namespace: the zygote itself must stay in the daemon's.
+void send_netlink(int reply, int ns) {
+  pid_t child = ::fork();
+  if (child < 0) (void)sys::send_packet(reply, format_reply(reply_of(errno_error(errno, "fork"))));
+  if (child != 0) return;
+  auto socket = sys::open_netlink_in(ns);
+  if (socket) {
+    const int fds[] = {socket->get()};
+    (void)sys::send_packet(reply, format_reply({}), fds);
+  } else {
+    (void)sys::send_packet(reply, format_reply(reply_of(socket.error())));
+  }
+  ::_exit(0);
+}
+
 bool ZygoteProcess::on_request(sys::Packet packet) {
   auto request = parse_request(packet.bytes);
   if (packet.fds.empty()) return false;
   if (request && request->op == "netns") {
     pool_.request(std::move(packet.fds[0]));
+    return false;
+  }
+  if (request && request->op == "netlink" && packet.fds.size() >= 2u) {
+    send_netlink(packet.fds[0].get(), packet.fds[1].get());
     return false;
   }
   if (request && request->op == "create" && packet.fds.size() >= 3u + request->with_netns) {

@@ -83,6 +83,7 @@ class ZygoteClient final : public Zygote {
   Result<std::unique_ptr<ShimConnection>> create(StartRequest request) override;
   Result<Started> start(ShimConnection& connection) override { return start_container(connection); }
   Result<Netns> make_netns() override;
+  Result<sys::Fd> open_netlink(const sys::NsFd& ns) override;
 
  private:
   Result<Answer> ask(const Request& request, std::span<const int> fds, std::chrono::milliseconds deadline);
@@ -124,6 +125,13 @@ Result<Zygote::Netns> ZygoteClient::make_netns() {
   auto answer = TRY_CONTEXT(ask({.op = "netns"}, {}, kCallDeadline), "make a network namespace");
   if (answer.fds.size() != 2) return fail(Code::Internal, "the zygote sent no network namespace");
   return Netns{std::move(answer.fds[0]).as<sys::NsFdTag>(), std::move(answer.fds[1])};
+}
+
+Result<sys::Fd> ZygoteClient::open_netlink(const sys::NsFd& ns) {
+  const int fds[] = {ns.get()};
+  auto answer = TRY_CONTEXT(ask({.op = "netlink"}, fds, kCallDeadline), "open netlink in a namespace");
+  if (answer.fds.size() != 1) return fail(Code::Internal, "the zygote sent no socket");
+  return std::move(answer.fds[0]);
 }
 
 }  // namespace

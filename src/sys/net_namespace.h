@@ -15,4 +15,8 @@ struct NetNamespace {
 /// Blocks:  some milliseconds. Threads: single-threaded process.
 Result<NetNamespace> unshare_net_namespace();
 
+/// Moves the calling process into the namespace `fd` for good and opens a NETLINK_ROUTE socket there.
+/// Threads: single-threaded process, one that is about to end.
+Result<Fd> open_netlink_in(int fd);
+
 }  // namespace sampan::sys

@@ -111,6 +111,16 @@ def test_ps_answers_while_a_container_is_stuck(own_daemon):
     assert wait_for(lambda: d.inspect("stuck")["State"]["Status"] == "exited", 20)
 
 
+def test_a_container_of_an_earlier_daemon_joins_another_network(own_daemon):
+    d = own_daemon
+    d.docker("run", "-d", "--name", "old", "busybox", "sleep", "1000")
+    d.docker("network", "create", "later")
+    d.kill()
+    d.start()
+    d.docker("network", "connect", "later", "old")
+    assert d.docker("exec", "old", "sh", "-c", "ip -o -4 addr | wc -l").strip() == "3"
+
+
 def test_two_daemons_live_side_by_side(own_daemon, daemon):
     port_a, port_b = free_port(), free_port()
     for d, port in ((own_daemon, port_a), (daemon, port_b)):
