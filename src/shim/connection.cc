@@ -67,7 +67,12 @@ Result<std::optional<sys::Fd>> leftover_file(const AttachOptions& options) {
 Result<std::optional<ShimEvent>> ShimLink::next_event() {
   std::lock_guard lock(mutex_);
   acknowledge();
-  auto packet = TRY(sys::receive_packet(link_.get(), std::chrono::milliseconds(0)));
+  auto received = sys::receive_packet(link_.get(), std::chrono::milliseconds(0));
+  // A shim that left with an ack unread: the kernel tells the reset first, and what it had sent before after it.
+  if (!received && received.error().errno_value() == ECONNRESET) {
+    received = sys::receive_packet(link_.get(), std::chrono::milliseconds(0));
+  }
+  auto packet = TRY(std::move(received));
   if (!packet) return std::optional<ShimEvent>();
   if (packet->end) return fail(Code::Unavailable, "the shim has gone");
   Event event = TRY(parse_event(packet->bytes));
