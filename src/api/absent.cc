@@ -5,12 +5,15 @@
 namespace sampan::api {
 
 Result<http::Response> not_in_swarm(Call&) {
-  return message_answer(503,
-                        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect "
-                        "this node to swarm and try again.");
+  return message_answer(
+      503,
+      "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect "
+      "this node to swarm and try again.");
 }
 
-Result<http::Response> no_plugins(Call&) { return json_answer(200, json::array()); }
+Result<http::Response> no_plugins(Call&) {
+  return json_answer(200, json::array());
+}
 
 // `docker inspect NAME` asks for every kind of object in turn and goes on only after a 404.
 Result<http::Response> no_such_plugin(Call& call) {
@@ -18,7 +21,8 @@ Result<http::Response> no_such_plugin(Call& call) {
 }
 
 Result<http::Response> absent_plugins(Call& call) {
-  return fail(Code::NotImplemented, "managed plugins are not implemented: {} {}", call.request.method, call.request.path);
+  return fail(Code::NotImplemented, "managed plugins are not implemented: {} {}", call.request.method,
+              call.request.path);
 }
 
 // 404 makes clients fall back to the classic builder, where another status would end the build.
@@ -28,7 +32,8 @@ Result<http::Response> absent_session(Call& call) {
 }
 
 Result<http::Response> absent_websocket(Call&) {
-  return fail(Code::NotImplemented, "attaching over a websocket is not implemented: use POST /containers/{{id}}/attach");
+  return fail(Code::NotImplemented,
+              "attaching over a websocket is not implemented: use POST /containers/{{id}}/attach");
 }
 
 Result<http::Response> absent_cancel_build(Call&) {

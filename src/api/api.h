@@ -7,7 +7,8 @@
 //   inline     answers at once on the loop                                          ping
 //   plain      a blocking call with a JSON body in and out, run on a pool           most of them
 //   transfer   a blocking call that streams a body in or a progress or tar out      pull, build, save, cp
-//   stream     a coroutine that may be idle for hours and costs no thread           events, logs -f, stats, wait, attach
+//   stream     a coroutine that may be idle for hours and costs no thread           events, logs -f, stats, wait,
+//   attach
 //
 // Everything that differs between API versions is decided here, by the version in the path; below, there is one.
 // An endpoint or option without an implementation answers 501 and names it; swarm's answer 503 as outside a swarm.
@@ -25,8 +26,8 @@
 namespace sampan::api {
 
 struct ApiOptions {
-  bool debug = false;                // shown by /info
-  std::string engine_id;             // stable identity of this daemon, shown by /info
+  bool debug = false;     // shown by /info
+  std::string engine_id;  // stable identity of this daemon, shown by /info
   std::string init_program;
 };
 

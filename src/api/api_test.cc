@@ -43,7 +43,8 @@ TEST(Routing, what_is_unknown_is_not_found_whatever_the_method) {
 
 TEST(Routing, versions_out_of_range_are_refused_in_dockers_words) {
   EXPECT_EQ(matched("GET", "/v1.23/info"),
-            "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version");
+            "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a "
+            "newer version");
   EXPECT_EQ(matched("GET", "/v1.52/info"), "client version 1.52 is too new. Maximum supported API version is 1.51");
   EXPECT_EQ(find_route("GET", "/v1.9/info").error().code(), Code::InvalidArgument);
 }
@@ -97,7 +98,8 @@ TEST(Progress, lines_have_dockers_members) {
   line.status = "Downloading";
   line.current = 5;
   line.total = 10;
-  EXPECT_EQ(format_progress(line), "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":5,\"total\":10},\"id\":\"abc\"}\r\n");
+  EXPECT_EQ(format_progress(line),
+            "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":5,\"total\":10},\"id\":\"abc\"}\r\n");
   line.current = line.total = 0;
   line.status = "Pull complete";
   EXPECT_EQ(format_progress(line), "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"abc\"}\r\n");
@@ -132,7 +134,8 @@ TEST(Inspect, empty_members_are_null_list_or_missing_as_in_docker) {
   EXPECT_FALSE(config.contains("StopSignal"));
   EXPECT_TRUE(config.at("Env").is_array());
   const auto& host = object["HostConfig"].as_object();
-  for (const char* name : {"Binds", "CapAdd", "Links", "PidsLimit", "SecurityOpt", "Ulimits"}) EXPECT_TRUE(host.at(name).is_null()) << name;
+  for (const char* name : {"Binds", "CapAdd", "Links", "PidsLimit", "SecurityOpt", "Ulimits"})
+    EXPECT_TRUE(host.at(name).is_null()) << name;
   for (const char* name : {"Mounts", "Tmpfs", "Sysctls", "Init"}) EXPECT_FALSE(host.contains(name)) << name;
   EXPECT_EQ(codec::format_json(host.at("ConsoleSize")), "[0,0]");
   EXPECT_EQ(codec::format_json(object["Mounts"]), "[]");

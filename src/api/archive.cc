@@ -13,13 +13,26 @@ namespace {
 uint32_t go_file_mode(uint32_t mode) {
   uint32_t out = mode & 0777;
   switch (mode & S_IFMT) {
-    case S_IFDIR: out |= 1U << 31; break;
-    case S_IFLNK: out |= 1U << 27; break;
-    case S_IFBLK: out |= 1U << 26; break;
-    case S_IFIFO: out |= 1U << 25; break;
-    case S_IFSOCK: out |= 1U << 24; break;
-    case S_IFCHR: out |= (1U << 26) | (1U << 21); break;
-    default: break;
+    case S_IFDIR:
+      out |= 1U << 31;
+      break;
+    case S_IFLNK:
+      out |= 1U << 27;
+      break;
+    case S_IFBLK:
+      out |= 1U << 26;
+      break;
+    case S_IFIFO:
+      out |= 1U << 25;
+      break;
+    case S_IFSOCK:
+      out |= 1U << 24;
+      break;
+    case S_IFCHR:
+      out |= (1U << 26) | (1U << 21);
+      break;
+    default:
+      break;
   }
   if (mode & S_ISUID) out |= 1U << 23;
   if (mode & S_ISGID) out |= 1U << 22;

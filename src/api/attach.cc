@@ -44,7 +44,8 @@ void limit_sending(int socket, int seconds) {
 }
 
 /// The log so far, for attach?logs=1.
-Result<void> replay_logs(engine::Engine& engine, const std::string& id, int client, const shim::AttachOptions& options) {
+Result<void> replay_logs(engine::Engine& engine, const std::string& id, int client,
+                         const shim::AttachOptions& options) {
   logs::ReadOptions read;
   read.stdout_ = options.stdout_;
   read.stderr_ = options.stderr_;
@@ -99,7 +100,8 @@ BOOST_DESCRIBE_STRUCT(ExecStart, (), (detach, tty, console_size))
 using ConsoleSize = std::optional<std::pair<uint16_t, uint16_t>>;
 
 ConsoleSize console_size(const ExecStart& body) {
-  if (body.console_size.size() != 2 || body.console_size[0] > UINT16_MAX || body.console_size[1] > UINT16_MAX) return {};
+  if (body.console_size.size() != 2 || body.console_size[0] > UINT16_MAX || body.console_size[1] > UINT16_MAX)
+    return {};
   if (body.console_size[0] == 0 || body.console_size[1] == 0) return {};
   return std::pair(static_cast<uint16_t>(body.console_size[0]), static_cast<uint16_t>(body.console_size[1]));
 }
@@ -110,8 +112,8 @@ Result<void> check_exec(engine::Engine& engine, const engine::ExecState& exec) {
   return container::can_exec(*record);
 }
 
-void serve_exec(engine::Engine& engine, const engine::ExecState& exec, sys::Fd client, const shim::AttachOptions& options,
-                ConsoleSize size) {
+void serve_exec(engine::Engine& engine, const engine::ExecState& exec, sys::Fd client,
+                const shim::AttachOptions& options, ConsoleSize size) {
   // The engine takes the descriptor; a copy stays for the words of a start that failed.
   sys::Fd copy(::fcntl(client.get(), F_DUPFD_CLOEXEC, 0));
   auto started = engine.start_exec(exec.id, false, std::move(client), options, size);
@@ -150,7 +152,8 @@ async::Task<Result<void>> stream_exec_start(Call& call, StreamContext context) {
   ConsoleSize size = console_size(body);
   shim::AttachOptions options;
   if (body.detach) {
-    auto started = co_await async::blocking(context.writes, [&] { return engine.start_exec(exec.id, true, std::nullopt, options, size); });
+    auto started = co_await async::blocking(
+        context.writes, [&] { return engine.start_exec(exec.id, true, std::nullopt, options, size); });
     CO_TRY(std::move(started));
     co_return co_await context.exchange.respond(empty_answer(200));
   }

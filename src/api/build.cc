@@ -15,9 +15,13 @@ namespace {
 /// Query options that change what is built and that this builder does not have: silence would build something else.
 Result<void> check_supported(const Call& call) {
   if (!call.get("remote").empty()) {
-    return fail(Code::NotImplemented, "build from a remote context (remote={}) is not implemented: send the context as the body", call.get("remote"));
+    return fail(Code::NotImplemented,
+                "build from a remote context (remote={}) is not implemented: send the context as the body",
+                call.get("remote"));
   }
-  if (call.get("version") == "2") return fail(Code::NotImplemented, "BuildKit over POST /build (version=2) is not implemented: use DOCKER_BUILDKIT=0");
+  if (call.get("version") == "2")
+    return fail(Code::NotImplemented,
+                "BuildKit over POST /build (version=2) is not implemented: use DOCKER_BUILDKIT=0");
   if (!call.get("session").empty()) return fail(Code::NotImplemented, "build sessions (session=) are not implemented");
   if (std::string outputs = call.get("outputs"); !outputs.empty() && outputs != "[]" && outputs != "null") {
     return fail(Code::NotImplemented, "build outputs (outputs=) are not implemented");
@@ -123,8 +127,8 @@ Result<void> build(Call& call, ByteSource& body, Reply& reply) {
   ProgressStream stream(reply);
   // With q=1 the id is all that is wanted, at the end.
   image::ProgressSink sink = options.quiet ? image::ProgressSink([](const image::ProgressLine&) {}) : stream.sink();
-  auto built = TRY(build::build_image(body, options, engine.images(), engine.store(), *runner,
-                                      scratch_dir(call), sink, reply.cancel()));
+  auto built = TRY(build::build_image(body, options, engine.images(), engine.store(), *runner, scratch_dir(call), sink,
+                                      reply.cancel()));
   if (options.quiet) {
     image::ProgressLine line;
     line.stream = built + "\n";

@@ -6,7 +6,9 @@
 
 namespace sampan::api {
 
-std::string format_version(Version version) { return fmt::format("{}.{}", version.major, version.minor); }
+std::string format_version(Version version) {
+  return fmt::format("{}.{}", version.major, version.minor);
+}
 
 Result<int64_t> Call::number(std::string_view key, int64_t fallback) const {
   auto text = request.find(key);
@@ -40,7 +42,9 @@ http::Response error_answer(const Error& error) {
   return message_answer(status, error.message());
 }
 
-http::Response empty_answer(int status) { return {status, {}, ""}; }
+http::Response empty_answer(int status) {
+  return {status, {}, ""};
+}
 
 Result<json::object> parse_body(const Call& call) {
   if (trim(call.body).empty()) return json::object();

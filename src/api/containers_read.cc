@@ -8,9 +8,9 @@
 namespace sampan::api {
 namespace {
 
-constexpr std::string_view kFilters[] = {"ancestor", "before",  "since",   "exited",  "id",      "isolation", "label",
-                                         "name",     "status",  "health",  "volume",  "network", "is-task",   "publish",
-                                         "expose"};
+constexpr std::string_view kFilters[] = {"ancestor",  "before",  "since",   "exited",  "id",
+                                         "isolation", "label",   "name",    "status",  "health",
+                                         "volume",    "network", "is-task", "publish", "expose"};
 
 int64_t now_unix() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -82,8 +82,8 @@ Result<http::Response> inspect_container(Call& call) {
 
 Result<http::Response> top_container(Call& call) {
   auto top = TRY(call.engine().top_container(call.name, call.get("ps_args", "-ef")));
-  return json_answer(200, json::object{{"Titles", codec::write_json(top.titles)},
-                                       {"Processes", codec::write_json(top.processes)}});
+  return json_answer(
+      200, json::object{{"Titles", codec::write_json(top.titles)}, {"Processes", codec::write_json(top.processes)}});
 }
 
 Result<http::Response> container_changes(Call& call) {

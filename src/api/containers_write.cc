@@ -18,7 +18,9 @@ Result<std::optional<int>> stop_timeout(const Call& call) {
 }
 
 /// The signal of stop and restart came with 1.42.
-std::string stop_signal(const Call& call) { return call.version >= Version{1, 42} ? call.get("signal") : ""; }
+std::string stop_signal(const Call& call) {
+  return call.version >= Version{1, 42} ? call.get("signal") : "";
+}
 
 Result<http::Response> no_content(Result<void> done) {
   TRY(std::move(done));
@@ -51,7 +53,8 @@ Result<std::vector<std::string>> body_changes(const Call& call) {
       }
     } else if (key == "Labels" && value.is_object()) {
       for (const auto& label : value.get_object()) {
-        out.push_back(fmt::format("LABEL {}={}", codec::format_json(json::string(label.key())), codec::format_json(label.value())));
+        out.push_back(fmt::format("LABEL {}={}", codec::format_json(json::string(label.key())),
+                                  codec::format_json(label.value())));
       }
     } else if ((key == "ExposedPorts" || key == "Volumes") && value.is_object()) {
       for (const auto& entry : value.get_object()) {
@@ -76,10 +79,12 @@ Result<http::Response> create_container(Call& call) {
   if (spec.name.starts_with('/')) spec.name.erase(0, 1);
   if (call.version >= Version{1, 41}) spec.platform = call.get("platform");
   if (call.version < Version{1, 44} && spec.networking_config.endpoints_config.size() > 1) {
-    return fail(Code::InvalidArgument, "Container cannot be connected to network endpoints: more than one endpoint needs API version 1.44");
+    return fail(Code::InvalidArgument,
+                "Container cannot be connected to network endpoints: more than one endpoint needs API version 1.44");
   }
   auto created = TRY(call.engine().create_container(spec));
-  return json_answer(201, json::object{{"Id", json::string(created.id)}, {"Warnings", codec::write_json(created.warnings)}});
+  return json_answer(201,
+                     json::object{{"Id", json::string(created.id)}, {"Warnings", codec::write_json(created.warnings)}});
 }
 
 Result<http::Response> start_container(Call& call) {
@@ -88,7 +93,8 @@ Result<http::Response> start_container(Call& call) {
     return fail(Code::InvalidArgument,
                 "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
   }
-  if (!call.get("checkpoint").empty()) return fail(Code::NotImplemented, "starting from a checkpoint is not implemented");
+  if (!call.get("checkpoint").empty())
+    return fail(Code::NotImplemented, "starting from a checkpoint is not implemented");
   return no_content(call.engine().start_container(call.name));
 }
 
@@ -104,8 +110,12 @@ Result<http::Response> kill_container(Call& call) {
   return no_content(call.engine().kill_container(call.name, call.get("signal", "SIGKILL")));
 }
 
-Result<http::Response> pause_container(Call& call) { return no_content(call.engine().pause_container(call.name)); }
-Result<http::Response> unpause_container(Call& call) { return no_content(call.engine().unpause_container(call.name)); }
+Result<http::Response> pause_container(Call& call) {
+  return no_content(call.engine().pause_container(call.name));
+}
+Result<http::Response> unpause_container(Call& call) {
+  return no_content(call.engine().unpause_container(call.name));
+}
 
 Result<http::Response> rename_container(Call& call) {
   std::string name = call.get("name");
@@ -155,7 +165,8 @@ Result<http::Response> commit_container(Call& call) {
   auto changes = TRY(body_changes(call));
   for (auto& line : change_lines(call.request)) changes.push_back(std::move(line));
   std::string comment = call.get("comment", call.get("m"));
-  auto id = TRY(call.engine().commit_container(container, tag, comment, call.get("author"), call.flag("pause", true), changes));
+  auto id = TRY(
+      call.engine().commit_container(container, tag, comment, call.get("author"), call.flag("pause", true), changes));
   return json_answer(201, json::object{{"Id", json::string(id)}});
 }
 

@@ -135,8 +135,9 @@ class EngineApi final : public Api {
       (void)co_await exchange.respond(message_answer(500, "internal error: " + failure));
     }
     auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
-    auto level = exchange.status() >= 500 && exchange.status() != 501 && exchange.status() != 503 ? spdlog::level::err
-                                                                                                 : spdlog::level::debug;
+    auto level = exchange.status() >= 500 && exchange.status() != 501 && exchange.status() != 503
+                     ? spdlog::level::err
+                     : spdlog::level::debug;
     spdlog::log(level, "{} {}: {} in {} us{}{}", raw.request().method, raw.request().path, exchange.status(),
                 took.count(), failure.empty() ? "" : ": ", failure);
   }
@@ -148,7 +149,8 @@ class EngineApi final : public Api {
     const Route& route = *match.route;
     Call call{request, match.version, std::move(match.name), {}, services_};
     if (route.body == Body::Json) CO_TRY(check_content_type(call));
-    if (route.kind == Kind::Transfer) co_return co_await transfer(call, exchange, std::get<TransferHandler>(route.handler));
+    if (route.kind == Kind::Transfer)
+      co_return co_await transfer(call, exchange, std::get<TransferHandler>(route.handler));
     CO_TRY(co_await read_body(call, exchange));
     if (route.kind == Kind::Stream) {
       co_return co_await std::get<StreamHandler>(route.handler)(call, {exchange, reads_, writes_});

@@ -12,8 +12,8 @@ namespace {
 
 using engine::Event;
 
-constexpr std::string_view kFilters[] = {"type",    "event",  "config",  "container", "daemon", "image",  "label", "network",
-                                         "node",    "plugin", "scope",   "secret",    "service", "volume"};
+constexpr std::string_view kFilters[] = {"type",    "event", "config", "container", "daemon", "image",   "label",
+                                         "network", "node",  "plugin", "scope",     "secret", "service", "volume"};
 constexpr size_t kBatch = 256;
 
 bool has(const std::vector<std::string>& values, std::string_view value) {
@@ -45,7 +45,8 @@ bool match_image(const std::vector<std::string>& wanted, const Event& event) {
   if (wanted.empty()) return true;
   std::string image = event.type == "image" ? attribute(event, "name") : attribute(event, "image");
   size_t colon = image.rfind(':');
-  std::string bare = colon != std::string::npos && image.find('/', colon) == std::string::npos ? image.substr(0, colon) : image;
+  std::string bare =
+      colon != std::string::npos && image.find('/', colon) == std::string::npos ? image.substr(0, colon) : image;
   return has(wanted, image) || has(wanted, bare) || (event.type == "image" && has(wanted, event.actor_id));
 }
 
@@ -56,7 +57,8 @@ bool match_event(const Filters& filters, const Event& event) {
   if (!scopes.empty() && !has(scopes, event.scope)) return false;
   if (!match_action(filter_values(filters, "event"), event.action)) return false;
   if (!match_labels(filter_values(filters, "label"), event.attributes)) return false;
-  for (const char* type : {"container", "network", "volume", "daemon", "plugin", "config", "secret", "service", "node"}) {
+  for (const char* type :
+       {"container", "network", "volume", "daemon", "plugin", "config", "secret", "service", "node"}) {
     if (!match_actor(filters, event, type)) return false;
   }
   return match_image(filter_values(filters, "image"), event);
@@ -71,7 +73,8 @@ std::string format_event(const Event& event) {
   }
   out["Type"] = event.type;
   out["Action"] = event.action;
-  out["Actor"] = json::object{{"ID", json::string(event.actor_id)}, {"Attributes", codec::write_json(event.attributes)}};
+  out["Actor"] =
+      json::object{{"ID", json::string(event.actor_id)}, {"Attributes", codec::write_json(event.attributes)}};
   out["scope"] = event.scope;
   out["time"] = event.time.unix_nanos / 1'000'000'000;
   out["timeNano"] = event.time.unix_nanos;
@@ -85,10 +88,13 @@ struct Window {
 
 Result<Window> parse_window(const Call& call) {
   Window out;
-  if (std::string text = call.get("since"); !text.empty()) out.since = TRY_CONTEXT(codec::parse_timestamp(text), "since");
-  if (std::string text = call.get("until"); !text.empty()) out.until = TRY_CONTEXT(codec::parse_timestamp(text), "until");
+  if (std::string text = call.get("since"); !text.empty())
+    out.since = TRY_CONTEXT(codec::parse_timestamp(text), "since");
+  if (std::string text = call.get("until"); !text.empty())
+    out.until = TRY_CONTEXT(codec::parse_timestamp(text), "until");
   if (out.since && out.until && *out.until < *out.since) {
-    return fail(Code::InvalidArgument, "`since` time ({}) cannot be after `until` time ({})", call.get("since"), call.get("until"));
+    return fail(Code::InvalidArgument, "`since` time ({}) cannot be after `until` time ({})", call.get("since"),
+                call.get("until"));
   }
   // Without either bound only what happens from now on is of interest.
   if (!out.since && !out.until) out.after = call.engine().events().last_sequence();
@@ -122,9 +128,8 @@ async::Task<Result<void>> stream_events(Call& call, StreamContext context) {
   ListenerCount count(call.services);
   CO_TRY(co_await context.exchange.start_stream({200, {{"Content-Type", "application/json"}}, ""}));
   while (!context.exchange.cancel().cancelled()) {
-    auto read = co_await async::blocking(context.reads, [&] {
-      return call.engine().events().read(window.after, window.since, window.until, kBatch);
-    });
+    auto read = co_await async::blocking(
+        context.reads, [&] { return call.engine().events().read(window.after, window.since, window.until, kBatch); });
     auto events = CO_TRY(std::move(read));
     std::string out;
     for (const auto& event : events) {

@@ -9,8 +9,9 @@ struct ExecBody {
   std::string detach_keys, user, working_dir;
   std::vector<std::string> env, cmd;
 };
-BOOST_DESCRIBE_STRUCT(ExecBody, (), (attach_stdin, attach_stdout, attach_stderr, tty, privileged, detach_keys, user,
-                                     working_dir, env, cmd))
+BOOST_DESCRIBE_STRUCT(ExecBody, (),
+                      (attach_stdin, attach_stdout, attach_stderr, tty, privileged, detach_keys, user, working_dir, env,
+                       cmd))
 
 }  // namespace
 

@@ -65,7 +65,8 @@ Result<std::optional<int64_t>> find_until(const Filters& filters) {
   if (values.empty()) return std::optional<int64_t>();
   if (values.size() > 1) return fail(Code::InvalidArgument, "more than one until filter specified");
   if (auto age = codec::parse_go_duration(values[0])) {
-    auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
+    auto now =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
     return std::optional<int64_t>(now.count() - *age);
   }
   auto time = TRY_CONTEXT(codec::parse_timestamp(values[0]), "invalid filter 'until'");

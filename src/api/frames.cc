@@ -6,8 +6,14 @@ namespace sampan::api {
 
 std::string format_frame(logs::Stream stream, std::string_view payload) {
   auto size = static_cast<uint32_t>(payload.size());
-  std::string out = {static_cast<char>(stream), 0, 0, 0, static_cast<char>(size >> 24), static_cast<char>(size >> 16),
-                     static_cast<char>(size >> 8), static_cast<char>(size)};
+  std::string out = {static_cast<char>(stream),
+                     0,
+                     0,
+                     0,
+                     static_cast<char>(size >> 24),
+                     static_cast<char>(size >> 16),
+                     static_cast<char>(size >> 8),
+                     static_cast<char>(size)};
   out += payload;
   return out;
 }

@@ -7,7 +7,6 @@
 #include "base/strings.h"
 #include "codec/text.h"
 #include "engine/changes.h"
-#include "engine/changes.h"
 #include "image/archive.h"
 
 namespace sampan::api {
@@ -38,7 +37,8 @@ Result<std::optional<oci::Platform>> platform_of(const Call& call) {
   return std::optional<oci::Platform>(TRY(oci::parse_platform(text)));
 }
 
-Result<void> pull_all_tags(Call& call, const oci::Reference& repository, Reply& reply, const image::ProgressSink& sink) {
+Result<void> pull_all_tags(Call& call, const oci::Reference& repository, Reply& reply,
+                           const image::ProgressSink& sink) {
   auto credentials = registry::parse_registry_auth(call.request.header("X-Registry-Auth"));
   auto platform = TRY(platform_of(call));
   for (auto& tag : TRY(call.engine().registry().list_tags(repository, credentials, reply.cancel()))) {
@@ -65,14 +65,17 @@ Result<void> pull(Call& call, Reply& reply) {
 
 Result<void> import(Call& call, ByteSource& body, Reply& reply) {
   std::string source = call.get("fromSrc");
-  if (source != "-") return fail(Code::NotImplemented, "importing from a URL (fromSrc={}) is not implemented: send the tar as the body", source);
+  if (source != "-")
+    return fail(Code::NotImplemented, "importing from a URL (fromSrc={}) is not implemented: send the tar as the body",
+                source);
   oci::ImageConfig config;
   TRY(engine::apply_changes(change_lines(call.request), config));
   std::optional<oci::Reference> tag;
-  if (std::string repo = call.get("repo"); !repo.empty()) tag = TRY(join_reference(repo, call.get("tag"), oci::DefaultTag::Yes));
+  if (std::string repo = call.get("repo"); !repo.empty())
+    tag = TRY(join_reference(repo, call.get("tag"), oci::DefaultTag::Yes));
   auto tar = image::make_decompressor(body);
-  auto id = TRY(call.engine().images().import(*tar, config, call.get("message"), tag, TRY(platform_of(call)),
-                                              reply.cancel()));
+  auto id = TRY(
+      call.engine().images().import(*tar, config, call.get("message"), tag, TRY(platform_of(call)), reply.cancel()));
   note(call, "import", id, tag ? tag->familiar() : id);
   image::ProgressLine line;
   line.status = id;
@@ -80,7 +83,8 @@ Result<void> import(Call& call, ByteSource& body, Reply& reply) {
 }
 
 Result<void> save(Call& call, const std::vector<std::string>& names, Reply& reply) {
-  if (!call.get("platform").empty()) return fail(Code::NotImplemented, "saving one platform of an image (platform=) is not implemented");
+  if (!call.get("platform").empty())
+    return fail(Code::NotImplemented, "saving one platform of an image (platform=) is not implemented");
   if (names.empty()) return fail(Code::InvalidArgument, "no image was named");
   reply.set_head({200, {{"Content-Type", "application/x-tar"}}, ""});
   std::vector<std::pair<std::string, std::string>> saved;
@@ -99,7 +103,8 @@ Result<void> create_image(Call& call, ByteSource& body, Reply& reply) {
 }
 
 Result<void> push_image(Call& call, ByteSource&, Reply& reply) {
-  if (!call.get("platform").empty()) return fail(Code::NotImplemented, "pushing one platform of an image (platform=) is not implemented");
+  if (!call.get("platform").empty())
+    return fail(Code::NotImplemented, "pushing one platform of an image (platform=) is not implemented");
   auto credentials = registry::parse_registry_auth(call.request.header("X-Registry-Auth"));
   auto reference = TRY(join_reference(call.name, call.get("tag"), oci::DefaultTag::No));
   std::vector<oci::Reference> targets;
@@ -113,7 +118,8 @@ Result<void> push_image(Call& call, ByteSource&, Reply& reply) {
       }
     }
   }
-  if (targets.empty()) return fail(Code::NotFound, "An image does not exist locally with the tag: {}", reference.familiar_name());
+  if (targets.empty())
+    return fail(Code::NotFound, "An image does not exist locally with the tag: {}", reference.familiar_name());
   ProgressStream stream(reply);
   for (const auto& target : targets) {
     TRY(call.engine().images().push(target, credentials, stream.sink(), reply.cancel()));
@@ -122,7 +128,9 @@ Result<void> push_image(Call& call, ByteSource&, Reply& reply) {
   return {};
 }
 
-Result<void> save_image(Call& call, ByteSource&, Reply& reply) { return save(call, {call.name}, reply); }
+Result<void> save_image(Call& call, ByteSource&, Reply& reply) {
+  return save(call, {call.name}, reply);
+}
 
 Result<void> save_images(Call& call, ByteSource&, Reply& reply) {
   std::vector<std::string> names;
@@ -133,9 +141,11 @@ Result<void> save_images(Call& call, ByteSource&, Reply& reply) {
 }
 
 Result<void> load_images(Call& call, ByteSource& body, Reply& reply) {
-  if (!call.get("platform").empty()) return fail(Code::NotImplemented, "loading one platform of an archive (platform=) is not implemented");
+  if (!call.get("platform").empty())
+    return fail(Code::NotImplemented, "loading one platform of an archive (platform=) is not implemented");
   ProgressStream stream(reply);
-  image::ProgressSink sink = call.flag("quiet", true) ? image::ProgressSink([](const image::ProgressLine&) {}) : stream.sink();
+  image::ProgressSink sink =
+      call.flag("quiet", true) ? image::ProgressSink([](const image::ProgressLine&) {}) : stream.sink();
   auto loaded = TRY(call.engine().load_images(body, sink, reply.cancel()));
   for (const auto& name : loaded) {
     image::ProgressLine line;

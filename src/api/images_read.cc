@@ -36,7 +36,7 @@ bool match_any(const std::vector<std::string>& patterns, const std::string& refe
 struct ListFilter {
   Filters filters;
   std::optional<bool> dangling;
-  std::optional<int64_t> before, since, until;   // seconds since 1970
+  std::optional<int64_t> before, since, until;  // seconds since 1970
   bool all = false;
 };
 
@@ -107,7 +107,8 @@ Result<http::Response> list_images(Call& call) {
   for (auto& image : images) {
     if (!keep(filter, parents, image)) continue;
     ImageRow row;
-    if (call.version >= Version{1, 51}) row.containers = static_cast<int64_t>(call.engine().users_of_image(image.id).size());
+    if (call.version >= Version{1, 51})
+      row.containers = static_cast<int64_t>(call.engine().users_of_image(image.id).size());
     out.push_back(format_image_row(image, row, call.version));
   }
   return json_answer(200, out);

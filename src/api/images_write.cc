@@ -32,12 +32,14 @@ Result<http::Response> prune_images(Call& call) {
   auto guard = TRY(PruneGuard::acquire(call.services, PruneKind::Images));
   auto pruned = TRY(call.engine().prune_images(filters));
   json::array removed = format_removed(pruned.images);
-  return json_answer(200, json::object{{"ImagesDeleted", removed.empty() ? json::value(nullptr) : json::value(std::move(removed))},
-                                       {"SpaceReclaimed", pruned.space_reclaimed}});
+  return json_answer(
+      200, json::object{{"ImagesDeleted", removed.empty() ? json::value(nullptr) : json::value(std::move(removed))},
+                        {"SpaceReclaimed", pruned.space_reclaimed}});
 }
 
 Result<http::Response> search_images(Call&) {
-  return fail(Code::NotImplemented, "GET /images/search is not implemented: only Docker Hub's own index offers a search");
+  return fail(Code::NotImplemented,
+              "GET /images/search is not implemented: only Docker Hub's own index offers a search");
 }
 
 }  // namespace sampan::api

@@ -123,12 +123,14 @@ int64_t count_threads() {
 json::object registry_config(const engine::EngineOptions& options) {
   json::object indexes;
   json::array cidrs{"::1/128", "127.0.0.0/8"};
-  indexes["docker.io"] = json::object{{"Name", "docker.io"}, {"Mirrors", json::array()}, {"Secure", true}, {"Official", true}};
+  indexes["docker.io"] =
+      json::object{{"Name", "docker.io"}, {"Mirrors", json::array()}, {"Secure", true}, {"Official", true}};
   for (const auto& name : options.insecure_registries) {
     if (name.find('/') != std::string::npos) {
       cidrs.emplace_back(json::string(name));
     } else {
-      indexes[name] = json::object{{"Name", json::string(name)}, {"Mirrors", json::array()}, {"Secure", false}, {"Official", false}};
+      indexes[name] = json::object{
+          {"Name", json::string(name)}, {"Mirrors", json::array()}, {"Secure", false}, {"Official", false}};
     }
   }
   return {{"AllowNondistributableArtifactsCIDRs", nullptr},
@@ -144,8 +146,10 @@ void add_engine_facts(json::object& out, Call& call) {
   out["ID"] = call.services.engine_id;
   out["Driver"] = "overlay2";
   out["DriverStatus"] = json::array{json::array{"Userxattr", "false"}, json::array{"Native Overlay Diff", "true"}};
-  out["Plugins"] = json::object{{"Volume", json::array{"local"}}, {"Network", json::array{"bridge", "host", "null"}},
-                                {"Authorization", nullptr}, {"Log", json::array{"json-file", "none"}}};
+  out["Plugins"] = json::object{{"Volume", json::array{"local"}},
+                                {"Network", json::array{"bridge", "host", "null"}},
+                                {"Authorization", nullptr},
+                                {"Log", json::array{"json-file", "none"}}};
   out["Debug"] = call.services.debug;
   out["NFd"] = count_descriptors();
   out["NGoroutines"] = count_threads();
@@ -186,8 +190,9 @@ Result<http::Response> get_info(Call& call) {
   add_cgroup_facts(out);
   add_host_facts(out, read_host_text());
   add_engine_facts(out, call);
-  out["Swarm"] = json::object{{"NodeID", ""}, {"NodeAddr", ""}, {"LocalNodeState", "inactive"}, {"ControlAvailable", false},
-                              {"Error", ""}, {"RemoteManagers", nullptr}};
+  out["Swarm"] = json::object{
+      {"NodeID", ""}, {"NodeAddr", ""},           {"LocalNodeState", "inactive"}, {"ControlAvailable", false},
+      {"Error", ""},  {"RemoteManagers", nullptr}};
   if (call.version < Version{1, 49}) out.erase("FirewallBackend");
   if (call.version < Version{1, 47}) {
     out["BridgeNfIptables"] = false;

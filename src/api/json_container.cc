@@ -168,7 +168,8 @@ json::array port_rows(const ContainerRecord& record) {
 
 json::object container_config_object(const container::ContainerConfig& config) {
   json::object out = codec::write_json(config).as_object();
-  omit_empty(out, {"ExposedPorts", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "Shell", "Healthcheck"});
+  omit_empty(out,
+             {"ExposedPorts", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "Shell", "Healthcheck"});
   null_empty(out, {"Cmd", "Entrypoint", "OnBuild", "Volumes"});
   return out;
 }

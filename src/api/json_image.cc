@@ -14,8 +14,9 @@ json::value tags_or_none(const std::vector<std::string>& names, const char* none
 json::object image_config(const oci::ImageConfig& config, Version version) {
   json::object out;
   if (version < Version{1, 50}) {
-    out = {{"Hostname", ""}, {"Domainname", ""}, {"AttachStdin", false}, {"AttachStdout", false}, {"AttachStderr", false},
-           {"Tty", false}, {"OpenStdin", false}, {"StdinOnce", false}, {"Image", ""}};
+    out = {{"Hostname", ""},        {"Domainname", ""},      {"AttachStdin", false},
+           {"AttachStdout", false}, {"AttachStderr", false}, {"Tty", false},
+           {"OpenStdin", false},    {"StdinOnce", false},    {"Image", ""}};
   }
   out["User"] = config.user;
   if (!config.exposed_ports.empty()) out["ExposedPorts"] = codec::write_json(config.exposed_ports);

@@ -9,9 +9,8 @@ using engine::StatsSample;
 
 json::object cpu_stats(const StatsSample& sample) {
   const auto& cg = sample.cgroup;
-  json::object usage{{"total_usage", cg.cpu_total},
-                     {"usage_in_kernelmode", cg.cpu_system},
-                     {"usage_in_usermode", cg.cpu_user}};
+  json::object usage{
+      {"total_usage", cg.cpu_total}, {"usage_in_kernelmode", cg.cpu_system}, {"usage_in_usermode", cg.cpu_user}};
   if (!cg.cpu_percpu.empty()) usage["percpu_usage"] = codec::write_json(cg.cpu_percpu);
   return {{"cpu_usage", std::move(usage)},
           {"system_cpu_usage", sample.system_cpu},
@@ -30,7 +29,8 @@ json::value blkio_list(const std::vector<cgroup::BlkioEntry>& entries) {
   if (entries.empty()) return nullptr;
   json::array out;
   for (const auto& entry : entries) {
-    out.push_back(json::object{{"major", entry.major}, {"minor", entry.minor}, {"op", json::string(entry.op)}, {"value", entry.value}});
+    out.push_back(json::object{
+        {"major", entry.major}, {"minor", entry.minor}, {"op", json::string(entry.op)}, {"value", entry.value}});
   }
   return out;
 }
@@ -58,9 +58,9 @@ json::object memory_stats(const StatsSample& sample) {
 json::object networks(const StatsSample& sample) {
   json::object out;
   for (const auto& [name, n] : sample.networks) {
-    out[name] = json::object{{"rx_bytes", n.rx_bytes}, {"rx_packets", n.rx_packets}, {"rx_errors", n.rx_errors},
-                             {"rx_dropped", n.rx_dropped}, {"tx_bytes", n.tx_bytes}, {"tx_packets", n.tx_packets},
-                             {"tx_errors", n.tx_errors}, {"tx_dropped", n.tx_dropped}};
+    out[name] = json::object{{"rx_bytes", n.rx_bytes},     {"rx_packets", n.rx_packets}, {"rx_errors", n.rx_errors},
+                             {"rx_dropped", n.rx_dropped}, {"tx_bytes", n.tx_bytes},     {"tx_packets", n.tx_packets},
+                             {"tx_errors", n.tx_errors},   {"tx_dropped", n.tx_dropped}};
   }
   return out;
 }
@@ -69,7 +69,8 @@ constexpr const char* kNoTime = "0001-01-01T00:00:00Z";
 
 }  // namespace
 
-json::object format_stats(const container::ContainerRecord& record, const StatsSample& sample, const StatsSample* previous) {
+json::object format_stats(const container::ContainerRecord& record, const StatsSample& sample,
+                          const StatsSample* previous) {
   json::object out;
   out["name"] = "/" + record.name;
   out["id"] = record.id;

@@ -62,8 +62,7 @@ class LogWatch {
 
  private:
   struct State : std::enable_shared_from_this<State> {
-    State(async::asio::any_io_executor loop, int fd, async::Signal wake)
-        : descriptor(loop), signal(std::move(wake)) {
+    State(async::asio::any_io_executor loop, int fd, async::Signal wake) : descriptor(loop), signal(std::move(wake)) {
       // A duplicate: the descriptor object closes what it holds, and the reader keeps its own.
       int copy = fd >= 0 ? ::dup(fd) : -1;
       if (copy >= 0) descriptor.assign(copy);
@@ -125,9 +124,10 @@ async::Task<Result<void>> follow(const Following& f, std::chrono::steady_clock::
   auto loop = co_await async::asio::this_coro::executor;
   async::Signal signal(loop);
   LogWatch watch(loop, f.reader.poll_fd(), signal);
-  auto subscription = f.call.engine().watch_containers([setter = signal.setter(), id = f.id](const std::string& changed) {
-    if (changed == id) setter();
-  });
+  auto subscription =
+      f.call.engine().watch_containers([setter = signal.setter(), id = f.id](const std::string& changed) {
+        if (changed == id) setter();
+      });
   f.context.exchange.on_closed(signal.setter());
   while (!f.context.exchange.cancel().cancelled()) {
     // The order matters: what was written before the container ended is read after its end was seen.
@@ -152,7 +152,8 @@ async::Task<Result<void>> stream_logs(Call& call, StreamContext context) {
   bool old = call.version < Version{1, 42};
   const char* type = tty || old ? "application/vnd.docker.raw-stream" : "application/vnd.docker.multiplexed-stream";
   CO_TRY(co_await context.exchange.start_stream({200, {{"Content-Type", type}}, ""}));
-  Following f{call, context, *reader, {!tty, call.flag("timestamps"), call.flag("details")}, record->id, record->generation};
+  Following f{call,       context,           *reader, {!tty, call.flag("timestamps"), call.flag("details")},
+              record->id, record->generation};
   Result<void> done;
   if (call.flag("follow")) {
     done = co_await follow(f, until_deadline(options));

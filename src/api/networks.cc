@@ -41,10 +41,12 @@ struct CreateBody {
   ConfigFrom config_from;
   std::map<std::string, std::string> options, labels;
 };
-BOOST_DESCRIBE_STRUCT(CreateBody, (), (name, driver, scope, enable_ipv4, enable_ipv6, ipam, internal, attachable, ingress,
-                                       config_only, config_from, options, labels))
+BOOST_DESCRIBE_STRUCT(CreateBody, (),
+                      (name, driver, scope, enable_ipv4, enable_ipv6, ipam, internal, attachable, ingress, config_only,
+                       config_from, options, labels))
 codec::JsonStyle json_style(const CreateBody*) {
-  static constexpr codec::JsonName kNames[] = {{"ipam", "IPAM"}, {"enable_ipv4", "EnableIPv4"}, {"enable_ipv6", "EnableIPv6"}};
+  static constexpr codec::JsonName kNames[] = {
+      {"ipam", "IPAM"}, {"enable_ipv4", "EnableIPv4"}, {"enable_ipv6", "EnableIPv6"}};
   return {codec::Naming::Pascal, codec::Emit::All, kNames};
 }
 struct ConnectBody {
@@ -64,7 +66,8 @@ Result<void> check_supported(const CreateBody& body) {
   if (!body.ipam.driver.empty() && body.ipam.driver != "default") absent = "IPAM.Driver";
   if (!body.ipam.options.empty()) absent = "IPAM.Options";
   if (body.ipam.config.size() > 1) absent = "more than one IPAM.Config";
-  if (!body.ipam.config.empty() && !body.ipam.config[0].auxiliary_addresses.empty()) absent = "IPAM.Config.AuxiliaryAddresses";
+  if (!body.ipam.config.empty() && !body.ipam.config[0].auxiliary_addresses.empty())
+    absent = "IPAM.Config.AuxiliaryAddresses";
   if (absent) return fail(Code::NotImplemented, "network create: {} is not implemented", absent);
   return {};
 }
@@ -99,7 +102,8 @@ json::object format_network(const NetworkRecord& record, Version version) {
 }
 
 json::object endpoint_object(const network::Endpoint& endpoint) {
-  std::string address = endpoint.ip_address.empty() ? "" : fmt::format("{}/{}", endpoint.ip_address, endpoint.prefix_len);
+  std::string address =
+      endpoint.ip_address.empty() ? "" : fmt::format("{}/{}", endpoint.ip_address, endpoint.prefix_len);
   return {{"Name", json::string(endpoint.container_name)},
           {"EndpointID", json::string(endpoint.endpoint_id)},
           {"MacAddress", json::string(endpoint.mac_address)},
@@ -112,7 +116,8 @@ bool contains(const std::vector<std::string>& values, std::string_view value) {
 }
 
 bool match_part(const std::vector<std::string>& wanted, const std::string& text) {
-  return wanted.empty() || std::ranges::any_of(wanted, [&](const auto& want) { return text.find(want) != std::string::npos; });
+  return wanted.empty() ||
+         std::ranges::any_of(wanted, [&](const auto& want) { return text.find(want) != std::string::npos; });
 }
 
 Result<bool> keep(Call& call, const Filters& filters, const NetworkRecord& record) {

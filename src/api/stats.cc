@@ -54,7 +54,8 @@ async::Task<Result<void>> stream_stats(Call& call, StreamContext context) {
     if (!taken && stream) break;  // removed: the stream ends
     now = CO_TRY(std::move(taken));
     if (!stream) {
-      co_return co_await context.exchange.respond({200, {{"Content-Type", "application/json"}}, format(*record, now, before)});
+      co_return co_await context.exchange.respond(
+          {200, {{"Content-Type", "application/json"}}, format(*record, now, before)});
     }
   }
   co_return co_await context.exchange.finish_stream();

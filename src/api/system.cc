@@ -29,7 +29,8 @@ Result<json::array> container_usage(Call& call) {
   options.all = true;
   json::array out;
   RowFacts facts;
-  facts.now_unix = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  facts.now_unix =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   for (const auto& record : TRY(call.engine().list_containers(options))) {
     facts.image = record->config.image;
     auto sizes = call.engine().container_size(record->id);
@@ -74,15 +75,23 @@ Result<http::Response> ping(Call& call) {
 Result<http::Response> get_version(Call&) {
   auto platform = oci::host_platform();
   std::string api = format_version(kMaxVersion), minimum = format_version(kMinVersion), kernel = kernel_release();
-  json::object details{{"ApiVersion", json::string(api)}, {"Arch", json::string(platform.architecture)},
-                       {"BuildTime", ""}, {"Experimental", "false"}, {"GitCommit", ""}, {"GoVersion", ""},
-                       {"KernelVersion", json::string(kernel)}, {"MinAPIVersion", json::string(minimum)},
+  json::object details{{"ApiVersion", json::string(api)},
+                       {"Arch", json::string(platform.architecture)},
+                       {"BuildTime", ""},
+                       {"Experimental", "false"},
+                       {"GitCommit", ""},
+                       {"GoVersion", ""},
+                       {"KernelVersion", json::string(kernel)},
+                       {"MinAPIVersion", json::string(minimum)},
                        {"Os", json::string(platform.os)}};
   json::object out;
   out["Platform"] = json::object{{"Name", "Sampan"}};
-  json::array components{json::object{{"Name", "Engine"}, {"Version", SAMPAN_VERSION}, {"Details", std::move(details)}}};
-  components.push_back(json::object{{"Name", "sampan-shim"}, {"Version", SAMPAN_VERSION}, {"Details", json::object{{"GitCommit", ""}}}});
-  components.push_back(json::object{{"Name", "sampan-runtime"}, {"Version", SAMPAN_VERSION}, {"Details", json::object{{"GitCommit", ""}}}});
+  json::array components{
+      json::object{{"Name", "Engine"}, {"Version", SAMPAN_VERSION}, {"Details", std::move(details)}}};
+  components.push_back(
+      json::object{{"Name", "sampan-shim"}, {"Version", SAMPAN_VERSION}, {"Details", json::object{{"GitCommit", ""}}}});
+  components.push_back(json::object{
+      {"Name", "sampan-runtime"}, {"Version", SAMPAN_VERSION}, {"Details", json::object{{"GitCommit", ""}}}});
   out["Components"] = std::move(components);
   out["Version"] = SAMPAN_VERSION;
   out["ApiVersion"] = api;

@@ -81,10 +81,12 @@ Result<http::Response> inspect_volume(Call& call) {
 
 Result<http::Response> create_volume(Call& call) {
   auto body = TRY(codec::from_json<CreateBody>(call.body.empty() ? "{}" : call.body));
-  if (!body.cluster_volume_spec.is_null()) return fail(Code::NotImplemented, "cluster volumes (ClusterVolumeSpec) are not implemented");
+  if (!body.cluster_volume_spec.is_null())
+    return fail(Code::NotImplemented, "cluster volumes (ClusterVolumeSpec) are not implemented");
   auto& volumes = call.engine().volumes();
   bool existed = !body.name.empty() && volumes.get(body.name).has_value();
-  auto record = TRY(volumes.create(body.name, body.driver.empty() ? "local" : body.driver, body.labels, body.driver_opts));
+  auto record =
+      TRY(volumes.create(body.name, body.driver.empty() ? "local" : body.driver, body.labels, body.driver_opts));
   if (!existed) note_created(call, record);
   return json_answer(201, format_volume(record));
 }
@@ -100,8 +102,8 @@ Result<http::Response> prune_volumes(Call& call) {
   if (call.version < Version{1, 42}) filters["all"] = {"true"};
   auto guard = TRY(PruneGuard::acquire(call.services, PruneKind::Volumes));
   auto pruned = TRY(call.engine().prune_volumes(filters));
-  return json_answer(200, json::object{{"VolumesDeleted", null_if_empty(pruned.deleted)},
-                                       {"SpaceReclaimed", pruned.space_reclaimed}});
+  return json_answer(
+      200, json::object{{"VolumesDeleted", null_if_empty(pruned.deleted)}, {"SpaceReclaimed", pruned.space_reclaimed}});
 }
 
 }  // namespace sampan::api

@@ -38,7 +38,8 @@ async::Task<Result<void>> stream_wait(Call& call, StreamContext context) {
     }
     setter();
   };
-  auto armed = co_await async::blocking(context.reads, [&] { return call.engine().wait_container(call.name, condition, done); });
+  auto armed =
+      co_await async::blocking(context.reads, [&] { return call.engine().wait_container(call.name, condition, done); });
   auto handle = CO_TRY(std::move(armed));
   context.exchange.on_closed(signal.setter());
   CO_TRY(co_await context.exchange.start_stream({200, {{"Content-Type", "application/json"}}, ""}));

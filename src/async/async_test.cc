@@ -28,7 +28,7 @@ TEST(Blocking, resumes_on_the_loop_thread_with_the_result) {
   auto task = [&]() -> Task<bool> {
     auto before = std::this_thread::get_id();
     auto inside = co_await blocking(pool, [] { return std::this_thread::get_id(); });
-    co_return inside != before && std::this_thread::get_id() == before;
+    co_return inside != before&& std::this_thread::get_id() == before;
   };
   EXPECT_TRUE(run(loop, task()));
 }
@@ -56,7 +56,8 @@ TEST(Pool, work_past_the_bound_waits_its_turn_and_is_run) {
       pool.post([&] {
         int now = ++running;
         int seen = most.load();
-        while (now > seen && !most.compare_exchange_weak(seen, now)) {}
+        while (now > seen && !most.compare_exchange_weak(seen, now)) {
+        }
         std::this_thread::yield();
         --running;
         ++done;

@@ -15,7 +15,9 @@ constexpr std::chrono::seconds kIdleTime(5);
 }  // namespace
 
 Pool::Pool(std::string name, size_t max_threads) : name_(std::move(name)), max_threads_(max_threads) {}
-Pool::~Pool() { join(); }
+Pool::~Pool() {
+  join();
+}
 
 void Pool::post(Work work) {
   std::lock_guard lock(mutex_);

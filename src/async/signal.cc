@@ -18,7 +18,9 @@ void Signal::set() const {
   asio::post(state_->timer.get_executor(), [state = state_] { state->timer.cancel(); });
 }
 
-Task<void> Signal::wait() const { (void)co_await wait_until(std::chrono::steady_clock::time_point::max()); }
+Task<void> Signal::wait() const {
+  (void)co_await wait_until(std::chrono::steady_clock::time_point::max());
+}
 
 Task<bool> Signal::wait_until(std::chrono::steady_clock::time_point deadline) const {
   auto state = state_;

@@ -18,7 +18,9 @@ class Signal {
   /// Threads: any. Never blocks.
   void set() const;
   /// The same as a callback.
-  std::function<void()> setter() const { return [copy = *this] { copy.set(); }; }
+  std::function<void()> setter() const {
+    return [copy = *this] { copy.set(); };
+  }
   /// Returns when the flag is set and clears it.
   Task<void> wait() const;
   /// False when the deadline came first.

@@ -39,22 +39,54 @@ const CodeFacts& facts(Code code) {
 
 }  // namespace
 
-const char* code_name(Code code) { return facts(code).name; }
-int http_status(Code code) { return facts(code).http; }
+const char* code_name(Code code) {
+  return facts(code).name;
+}
+int http_status(Code code) {
+  return facts(code).http;
+}
 
 Code code_of_errno(int err) {
   switch (err) {
-    case ENOENT: case ESRCH: case ENODEV: case ENXIO: return Code::NotFound;
-    case EEXIST: return Code::AlreadyExists;
-    case EINVAL: case ENAMETOOLONG: case ENOTDIR: case EISDIR: case ELOOP: return Code::InvalidArgument;
-    case EACCES: case EPERM: case EROFS: return Code::PermissionDenied;
-    case EBUSY: case ENOTEMPTY: return Code::Conflict;
-    case ENOSYS: case EOPNOTSUPP: return Code::NotImplemented;
-    case ENOSPC: case EDQUOT: case ENOMEM: case EMFILE: case ENFILE: return Code::ResourceExhausted;
-    case ETIMEDOUT: return Code::DeadlineExceeded;
-    case ECONNREFUSED: case EHOSTUNREACH: case ENETUNREACH: return Code::Unavailable;
-    case ECANCELED: return Code::Cancelled;
-    default: return Code::Unknown;
+    case ENOENT:
+    case ESRCH:
+    case ENODEV:
+    case ENXIO:
+      return Code::NotFound;
+    case EEXIST:
+      return Code::AlreadyExists;
+    case EINVAL:
+    case ENAMETOOLONG:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+      return Code::InvalidArgument;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return Code::PermissionDenied;
+    case EBUSY:
+    case ENOTEMPTY:
+      return Code::Conflict;
+    case ENOSYS:
+    case EOPNOTSUPP:
+      return Code::NotImplemented;
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+      return Code::ResourceExhausted;
+    case ETIMEDOUT:
+      return Code::DeadlineExceeded;
+    case ECONNREFUSED:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return Code::Unavailable;
+    case ECANCELED:
+      return Code::Cancelled;
+    default:
+      return Code::Unknown;
   }
 }
 

@@ -89,8 +89,8 @@ template <typename T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}   // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
   template <typename U>
     requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
              !std::is_same_v<std::remove_cvref_t<U>, Error> && !std::is_same_v<std::remove_cvref_t<U>, T>)
@@ -98,18 +98,36 @@ class [[nodiscard]] Result {
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
-  T& value() & { assert(has_value()); return *std::get_if<0>(&state_); }
-  const T& value() const& { assert(has_value()); return *std::get_if<0>(&state_); }
-  T&& value() && { assert(has_value()); return std::move(*std::get_if<0>(&state_)); }
+  T& value() & {
+    assert(has_value());
+    return *std::get_if<0>(&state_);
+  }
+  const T& value() const& {
+    assert(has_value());
+    return *std::get_if<0>(&state_);
+  }
+  T&& value() && {
+    assert(has_value());
+    return std::move(*std::get_if<0>(&state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   T value_or(T other) && { return has_value() ? std::move(*this).value() : std::move(other); }
-  Error& error() & { assert(!has_value()); return *std::get_if<1>(&state_); }
-  const Error& error() const& { assert(!has_value()); return *std::get_if<1>(&state_); }
-  Error&& error() && { assert(!has_value()); return std::move(*std::get_if<1>(&state_)); }
+  Error& error() & {
+    assert(!has_value());
+    return *std::get_if<1>(&state_);
+  }
+  const Error& error() const& {
+    assert(!has_value());
+    return *std::get_if<1>(&state_);
+  }
+  Error&& error() && {
+    assert(!has_value());
+    return std::move(*std::get_if<1>(&state_));
+  }
 
  private:
   std::variant<T, Error> state_;
@@ -125,9 +143,18 @@ class [[nodiscard]] Result<void> {
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
   void value() const { assert(has_value()); }
-  Error& error() & { assert(!has_value()); return *error_; }
-  const Error& error() const& { assert(!has_value()); return *error_; }
-  Error&& error() && { assert(!has_value()); return std::move(*error_); }
+  Error& error() & {
+    assert(!has_value());
+    return *error_;
+  }
+  const Error& error() const& {
+    assert(!has_value());
+    return *error_;
+  }
+  Error&& error() && {
+    assert(!has_value());
+    return std::move(*error_);
+  }
 
  private:
   std::optional<Error> error_;
@@ -150,25 +177,25 @@ T take(Result<T>&& result) {
 }  // namespace sampan
 
 // Unwraps a Result or returns its error from the enclosing function (statement expression: clang and gcc).
-#define TRY(expr)                                                             \
-  ({                                                                          \
-    auto&& sampan_try_result = (expr);                                        \
-    if (!sampan_try_result) return std::move(sampan_try_result).error();      \
-    ::sampan::internal::take(std::move(sampan_try_result));                   \
+#define TRY(expr)                                                        \
+  ({                                                                     \
+    auto&& sampan_try_result = (expr);                                   \
+    if (!sampan_try_result) return std::move(sampan_try_result).error(); \
+    ::sampan::internal::take(std::move(sampan_try_result));              \
   })
 
 // TRY that adds one context (a std::string or literal) to the error.
-#define TRY_CONTEXT(expr, text)                                               \
-  ({                                                                          \
-    auto&& sampan_try_result = (expr);                                        \
+#define TRY_CONTEXT(expr, text)                                                        \
+  ({                                                                                   \
+    auto&& sampan_try_result = (expr);                                                 \
     if (!sampan_try_result) return std::move(sampan_try_result).error().context(text); \
-    ::sampan::internal::take(std::move(sampan_try_result));                   \
+    ::sampan::internal::take(std::move(sampan_try_result));                            \
   })
 
 // TRY for coroutines: co_returns the error.
-#define CO_TRY(expr)                                                          \
-  ({                                                                          \
-    auto&& sampan_try_result = (expr);                                        \
-    if (!sampan_try_result) co_return std::move(sampan_try_result).error();   \
-    ::sampan::internal::take(std::move(sampan_try_result));                   \
+#define CO_TRY(expr)                                                        \
+  ({                                                                        \
+    auto&& sampan_try_result = (expr);                                      \
+    if (!sampan_try_result) co_return std::move(sampan_try_result).error(); \
+    ::sampan::internal::take(std::move(sampan_try_result));                 \
   })

@@ -16,7 +16,9 @@ Result<int> parse(std::string_view text) {
   return static_cast<int>(*number);
 }
 
-Result<int> twice(std::string_view text) { return 2 * TRY_CONTEXT(parse(text), "double a number"); }
+Result<int> twice(std::string_view text) {
+  return 2 * TRY_CONTEXT(parse(text), "double a number");
+}
 
 TEST(Result, try_unwraps_or_returns_with_context) {
   EXPECT_EQ(*twice("21"), 42);

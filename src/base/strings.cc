@@ -63,8 +63,12 @@ static std::optional<T> parse_number(std::string_view text) {
   return value;
 }
 
-std::optional<int64_t> parse_int(std::string_view text) { return parse_number<int64_t>(text); }
-std::optional<uint64_t> parse_uint(std::string_view text) { return parse_number<uint64_t>(text); }
+std::optional<int64_t> parse_int(std::string_view text) {
+  return parse_number<int64_t>(text);
+}
+std::optional<uint64_t> parse_uint(std::string_view text) {
+  return parse_number<uint64_t>(text);
+}
 
 bool is_safe_component(std::string_view text) {
   if (text.empty() || text.size() > 255) return false;

@@ -3,8 +3,8 @@
 //
 //   docker-init [--] command [argument...]
 //
-// The command gets its own process group and, when there is a terminal, the terminal's foreground, so that ^C reaches it
-// once and directly. Signals come by sigtimedwait(2), not by handlers: nothing can interrupt anything.
+// The command gets its own process group and, when there is a terminal, the terminal's foreground, so that ^C reaches
+// it once and directly. Signals come by sigtimedwait(2), not by handlers: nothing can interrupt anything.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,9 @@
 // Faults of this process itself must kill it, not wait in a queue.
 static const int kOwnSignals[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGABRT, SIGTRAP, SIGSYS, SIGTTIN, SIGTTOU};
 
-static void fail(const char* what) { dprintf(STDERR_FILENO, "docker-init: %s: %s\n", what, strerror(errno)); }
+static void fail(const char* what) {
+  dprintf(STDERR_FILENO, "docker-init: %s: %s\n", what, strerror(errno));
+}
 
 static void run_command(char** arguments, const sigset_t* old_mask) {
   setpgid(0, 0);

@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <condition_variable>
 #include <cstdio>
@@ -49,14 +49,16 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("-p,--pidfile", o.pidfile, "File for the daemon's process id");
   app.add_option("--bip", o.bip, "Address and mask of the default bridge, CIDR");
   app.add_option("--certs-dir", o.certs_dir, "Certificates of registries: DIR/HOST/{ca.crt,client.cert,client.key}");
-  app.add_option("--insecure-registry", o.insecure_registries, "Registry without TLS (repeatable)")->allow_extra_args(false);
+  app.add_option("--insecure-registry", o.insecure_registries, "Registry without TLS (repeatable)")
+      ->allow_extra_args(false);
   app.add_option("--dns", o.dns, "DNS server for containers (repeatable)")->allow_extra_args(false);
   app.add_flag("-D,--debug", o.debug, "Debug messages");
   app.add_option("-l,--log-level", o.log_level, "debug, info, warn, error or fatal")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "fatal"}))
       ->capture_default_str();
   app.add_option("-G,--group", o.group, "Group of the unix socket");
-  app.add_option("--init-path", o.init_path, "Program that --init runs as process 1 (default: sampan-init beside this one)");
+  app.add_option("--init-path", o.init_path,
+                 "Program that --init runs as process 1 (default: sampan-init beside this one)");
   app.add_option("--shim", o.shim, "Path of sampan-shim (default: beside this program)");
   app.add_flag("-v,--version", o.version, "Print the version");
 }
@@ -73,8 +75,10 @@ Result<std::vector<std::string>> socket_paths(const Options& options) {
     if (host.starts_with("unix://") && host.size() > 7) {
       out.push_back(host.substr(7));
     } else if (host.starts_with("tcp://")) {
-      return fail(Code::NotImplemented, "-H {}: TCP would need TLS with client certificates, which is not implemented; "
-                  "use unix://, and ssh from other hosts", host);
+      return fail(Code::NotImplemented,
+                  "-H {}: TCP would need TLS with client certificates, which is not implemented; "
+                  "use unix://, and ssh from other hosts",
+                  host);
     } else {
       return fail(Code::InvalidArgument, "-H {}: must be unix://PATH", host);
     }
@@ -106,7 +110,8 @@ Result<engine::EngineOptions> engine_options(const Options& options) {
   out.shim_program = options.shim.empty() ? directory + "/sampan-shim" : options.shim;
   if (::access(out.shim_program.c_str(), X_OK) != 0) return sys::sys_error("find sampan-shim", out.shim_program);
   out.init_program = options.init_path;
-  if (out.init_program.empty() && sys::path_exists(directory + "/sampan-init")) out.init_program = directory + "/sampan-init";
+  if (out.init_program.empty() && sys::path_exists(directory + "/sampan-init"))
+    out.init_program = directory + "/sampan-init";
   out.instance = instance_name(options);
   out.cgroup_parent = out.instance.empty() ? "/sampan" : "/sampan-" + out.instance;
   out.bridge_address = options.bip;

@@ -59,7 +59,8 @@ void warn_unused_args(const BuildContext& context, const StageGraph& graph) {
   for (const auto& [name, value] : context.options.build_args) {
     if (!context.used_args.contains(name) && !graph.global_args.contains(name)) unused.push_back(name);
   }
-  if (!unused.empty()) context.say(fmt::format("[Warning] One or more build-args [{}] were not consumed\n", join(unused, " ")));
+  if (!unused.empty())
+    context.say(fmt::format("[Warning] One or more build-args [{}] were not consumed\n", join(unused, " ")));
 }
 
 }  // namespace
@@ -76,7 +77,8 @@ Result<std::string> build_image(ByteSource& context_tar, const BuildOptions& opt
   auto file = TRY(parse_dockerfile(TRY(read_dockerfile(root.get(), options))));
   auto graph = TRY(make_graph(file, options.build_args, options.target));
   auto cache = TRY(StepCache::open(store));
-  BuildContext context{options, images, runner, cache, progress, cancel, file.escape, root.get(), TRY(read_ignore(root.get(), options))};
+  BuildContext context{
+      options, images, runner, cache, progress, cancel, file.escape, root.get(), TRY(read_ignore(root.get(), options))};
   Executor executor(context, graph);
   auto id = TRY(executor.run());
   warn_unused_args(context, graph);

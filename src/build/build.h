@@ -3,7 +3,8 @@
 //
 //   parse    text -> instructions with their lines (pure)
 //   graph    instructions -> stages and steps, arguments expanded, unused stages dropped (pure)
-//   solve    which steps are cached: a step's key is (parent's key, instruction after expansion, content digests of what
+//   solve    which steps are cached: a step's key is (parent's key, instruction after expansion, content digests of
+//   what
 //            it copies: path, mode, owner, link, bytes; never mtime); only steps this builder made can match
 //   execute  the rest, in order, each step a container of the engine and a commit
 //
@@ -37,20 +38,20 @@ struct BuildOptions {
   int64_t memory = 0, memory_swap = 0, cpu_shares = 0, cpu_period = 0, cpu_quota = 0, shm_size = 0;
   std::string cpuset_cpus, cpuset_mems, cgroup_parent;
   std::string ulimits_json;
-  std::map<std::string, registry::Credentials> credentials;   // by registry host
+  std::map<std::string, registry::Credentials> credentials;  // by registry host
 };
 
 /// One RUN, as a container on a writable snapshot.
 struct RunStep {
-  std::string image_id;                     // what it runs on; "" is scratch
+  std::string image_id;  // what it runs on; "" is scratch
   std::vector<std::string> argv;
-  oci::ImageConfig config;                  // env with build arguments, user, workdir
+  oci::ImageConfig config;  // env with build arguments, user, workdir
   const BuildOptions* options = nullptr;
 };
 struct StepResult {
-  std::string container_id;                 // shown as "Running in"
+  std::string container_id;  // shown as "Running in"
   int exit_code = 0;
-  SnapshotKey writable;                     // what it left; the caller commits it, then calls release()
+  SnapshotKey writable;  // what it left; the caller commits it, then calls release()
 };
 
 /// The engine's half of a build.

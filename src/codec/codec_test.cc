@@ -49,7 +49,9 @@ TEST(Json, null_and_unknown_members_leave_defaults) {
   EXPECT_EQ(value->name, "");
 }
 
-TEST(Json, nesting_is_bounded) { EXPECT_FALSE(codec::parse_json(std::string(100000, '['))); }
+TEST(Json, nesting_is_bounded) {
+  EXPECT_FALSE(codec::parse_json(std::string(100000, '[')));
+}
 
 TEST(Text, base64_both_alphabets) {
   EXPECT_EQ(codec::format_base64("any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
@@ -73,7 +75,8 @@ TEST(Text, times_round_trip) {
   }
   EXPECT_EQ(codec::format_rfc3339(*codec::parse_rfc3339("2026-01-02T03:04:05+02:00")), "2026-01-02T01:04:05Z");
   EXPECT_EQ(codec::format_rfc3339({}), "0001-01-01T00:00:00Z");
-  EXPECT_EQ(codec::format_rfc3339_fixed(*codec::parse_rfc3339("2026-01-02T03:04:05Z")), "2026-01-02T03:04:05.000000000Z");
+  EXPECT_EQ(codec::format_rfc3339_fixed(*codec::parse_rfc3339("2026-01-02T03:04:05Z")),
+            "2026-01-02T03:04:05.000000000Z");
   EXPECT_EQ(codec::parse_timestamp("1700000000.5")->unix_nanos, 1700000000500000000);
   for (const char* bad : {"", "x", "2026-13-01T00:00:00Z", "2026-01-02T03:04:05", "2026-02-30T00:00:00Z"}) {
     EXPECT_FALSE(codec::parse_rfc3339(bad)) << bad;

@@ -4,7 +4,9 @@
 
 namespace sampan::codec {
 
-JsonStyle json_style(const void*) { return {}; }
+JsonStyle json_style(const void*) {
+  return {};
+}
 
 Result<json::value> parse_json(std::string_view text) {
   json::error_code error;
@@ -15,7 +17,9 @@ Result<json::value> parse_json(std::string_view text) {
   return value;
 }
 
-std::string format_json(const json::value& value) { return json::serialize(value); }
+std::string format_json(const json::value& value) {
+  return json::serialize(value);
+}
 
 namespace {
 

@@ -48,12 +48,18 @@ JsonStyle json_style(const void*);  // the default: Pascal, everything emitted
 
 namespace detail {
 
-template <typename T> struct IsVector : std::false_type {};
-template <typename T> struct IsVector<std::vector<T>> : std::true_type {};
-template <typename T> struct IsOptional : std::false_type {};
-template <typename T> struct IsOptional<std::optional<T>> : std::true_type {};
-template <typename T> struct IsMap : std::false_type {};
-template <typename T> struct IsMap<std::map<std::string, T>> : std::true_type {};
+template <typename T>
+struct IsVector : std::false_type {};
+template <typename T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <typename T>
+struct IsOptional : std::false_type {};
+template <typename T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <typename T>
+struct IsMap : std::false_type {};
+template <typename T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
 
 template <typename T>
 concept Described = boost::describe::has_describe_members<T>::value && !std::is_enum_v<T>;
@@ -65,7 +71,8 @@ const std::vector<std::string>& member_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> out;
     JsonStyle style = json_style(static_cast<const T*>(nullptr));
-    boost::mp11::mp_for_each<boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>>(
+    boost::mp11::mp_for_each<
+        boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>>(
         [&](auto member) { out.push_back(json_member_name(style, member.name)); });
     return out;
   }();
@@ -88,14 +95,16 @@ Result<void> read_object(const json::value& in, T& out, const std::string& path)
   size_t index = 0;
   std::optional<Error> error;
   const auto& names = member_names<T>();
-  boost::mp11::mp_for_each<boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>>([&](auto member) {
-    const std::string& name = names[index++];
-    if (error) return;
-    const json::value* value = object->if_contains(name);
-    if (!value || value->is_null()) return;
-    auto result = read_json(*value, out.*member.pointer, path.empty() ? name : path + "." + name);
-    if (!result) error = std::move(result).error();
-  });
+  boost::mp11::mp_for_each<
+      boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>>(
+      [&](auto member) {
+        const std::string& name = names[index++];
+        if (error) return;
+        const json::value* value = object->if_contains(name);
+        if (!value || value->is_null()) return;
+        auto result = read_json(*value, out.*member.pointer, path.empty() ? name : path + "." + name);
+        if (!result) error = std::move(result).error();
+      });
   if (error) return std::move(*error);
   return {};
 }
@@ -103,9 +112,15 @@ Result<void> read_object(const json::value& in, T& out, const std::string& path)
 template <typename T>
 Result<void> read_integer(const json::value& in, T& out, const std::string& path) {
   if (const int64_t* number = in.if_int64()) {
-    if (std::in_range<T>(*number)) { out = static_cast<T>(*number); return {}; }
+    if (std::in_range<T>(*number)) {
+      out = static_cast<T>(*number);
+      return {};
+    }
   } else if (const uint64_t* number = in.if_uint64()) {
-    if (std::in_range<T>(*number)) { out = static_cast<T>(*number); return {}; }
+    if (std::in_range<T>(*number)) {
+      out = static_cast<T>(*number);
+      return {};
+    }
   } else if (const double* number = in.if_double()) {
     if (*number >= -9.2e18 && *number <= 9.2e18 && std::in_range<T>(static_cast<int64_t>(*number)) &&
         static_cast<double>(static_cast<int64_t>(*number)) == *number) {
@@ -170,9 +185,12 @@ namespace detail {
 
 template <typename T>
 bool is_empty_value(const T& in) {
-  if constexpr (std::is_arithmetic_v<T>) return in == T{};
-  else if constexpr (requires { in.empty(); }) return in.empty();
-  else return false;
+  if constexpr (std::is_arithmetic_v<T>)
+    return in == T{};
+  else if constexpr (requires { in.empty(); })
+    return in.empty();
+  else
+    return false;
 }
 
 template <typename T>
@@ -181,18 +199,20 @@ json::value write_object(const T& in) {
   json::object out;
   size_t index = 0;
   const auto& names = member_names<T>();
-  boost::mp11::mp_for_each<boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>>([&](auto member) {
-    const std::string& name = names[index++];
-    const auto& field = in.*member.pointer;
-    using Field = std::remove_cvref_t<decltype(field)>;
-    if constexpr (IsOptional<Field>::value) {
-      if (field) out.emplace(name, write_json(*field));
-    } else if constexpr (std::is_same_v<Field, json::value>) {
-      if (style.emit == Emit::All || !field.is_null()) out.emplace(name, field);
-    } else {
-      if (style.emit == Emit::All || !is_empty_value(field)) out.emplace(name, write_json(field));
-    }
-  });
+  boost::mp11::mp_for_each<
+      boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>>(
+      [&](auto member) {
+        const std::string& name = names[index++];
+        const auto& field = in.*member.pointer;
+        using Field = std::remove_cvref_t<decltype(field)>;
+        if constexpr (IsOptional<Field>::value) {
+          if (field) out.emplace(name, write_json(*field));
+        } else if constexpr (std::is_same_v<Field, json::value>) {
+          if (style.emit == Emit::All || !field.is_null()) out.emplace(name, field);
+        } else {
+          if (style.emit == Emit::All || !is_empty_value(field)) out.emplace(name, write_json(field));
+        }
+      });
   return out;
 }
 

@@ -66,8 +66,10 @@ Result<std::string> parse_base64(std::string_view text) {
 std::string format_percent(std::string_view text) {
   std::string out;
   for (unsigned char c : text) {
-    if (isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~') out += static_cast<char>(c);
-    else out += fmt::format("%{:02X}", c);
+    if (isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~')
+      out += static_cast<char>(c);
+    else
+      out += fmt::format("%{:02X}", c);
   }
   return out;
 }
@@ -204,7 +206,10 @@ Result<Time> parse_timestamp(std::string_view text) {
 }
 
 Result<int64_t> parse_go_duration(std::string_view text) {
-  struct Unit { std::string_view name; double nanos; };
+  struct Unit {
+    std::string_view name;
+    double nanos;
+  };
   constexpr Unit kUnits[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 6e10}, {"h", 3.6e12}};
   auto bad = [&] { return fail(Code::InvalidArgument, "invalid duration \"{}\"", text); };
   std::string_view rest = text;

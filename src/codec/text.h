@@ -35,7 +35,8 @@ Result<Time> parse_rfc3339(std::string_view text);
 Result<Time> parse_timestamp(std::string_view text);
 /// Go's duration, e.g. "1m30s", "500ms"; nanoseconds. Errors: InvalidArgument.
 Result<int64_t> parse_go_duration(std::string_view text);
-/// A size with an optional unit b, k, m, g, t (powers of 1024, optional "b"/"ib" behind): bytes. Errors: InvalidArgument.
+/// A size with an optional unit b, k, m, g, t (powers of 1024, optional "b"/"ib" behind): bytes. Errors:
+/// InvalidArgument.
 Result<int64_t> parse_size(std::string_view text);
 
 }  // namespace sampan::codec

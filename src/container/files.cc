@@ -27,9 +27,11 @@ Result<std::string> format_hosts(const ContainerRecord& record, std::span<const 
     for (const auto& text : *record.host_config.extra_hosts) {
       TRY(check_line(text));
       size_t at = text.find_first_of(":=");
-      if (at == std::string::npos || at == 0) return fail(Code::InvalidArgument, "bad format for add-host: \"{}\"", text);
+      if (at == std::string::npos || at == 0)
+        return fail(Code::InvalidArgument, "bad format for add-host: \"{}\"", text);
       std::string address = text.substr(at + 1);
-      if (address.size() > 2 && address.front() == '[' && address.back() == ']') address = address.substr(1, address.size() - 2);
+      if (address.size() > 2 && address.front() == '[' && address.back() == ']')
+        address = address.substr(1, address.size() - 2);
       if (address == "host-gateway") address = host_gateway;
       if (address.empty()) return fail(Code::InvalidArgument, "invalid IP address in add-host: \"{}\"", text);
       out += address + "\t" + text.substr(0, at) + "\n";

@@ -38,7 +38,9 @@ Error not_running(const ContainerRecord& record) {
   return fail(Code::Conflict, "container {} is not running", record.id);
 }
 
-bool contains(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view word) {
+  return text.find(word) != std::string_view::npos;
+}
 
 /// The hardware address that the network derives from an address, 02:42 and its four bytes; "" when it is none.
 std::string derived_mac(const std::string& ip_address) {
@@ -70,7 +72,9 @@ void forget_endpoints(ContainerRecord& record) {
 
 }  // namespace
 
-const char* status_name(Status status) { return kStatusNames[static_cast<size_t>(status)]; }
+const char* status_name(Status status) {
+  return kStatusNames[static_cast<size_t>(status)];
+}
 
 std::optional<Status> find_status(std::string_view word) {
   auto it = std::ranges::find(kStatusNames, word);
@@ -78,7 +82,9 @@ std::optional<Status> find_status(std::string_view word) {
   return static_cast<Status>(it - kStatusNames.begin());
 }
 
-Status status_of(const ContainerRecord& record) { return find_status(record.state.status).value_or(Status::Dead); }
+Status status_of(const ContainerRecord& record) {
+  return find_status(record.state.status).value_or(Status::Dead);
+}
 
 std::optional<Status> next_status(Status now, Incident incident) {
   for (const auto& transition : kTransitions) {
@@ -89,11 +95,15 @@ std::optional<Status> next_status(Status now, Incident incident) {
 
 Result<void> can_start(const ContainerRecord& record) {
   switch (status_of(record)) {
-    case Status::Running: return fail(Code::NotModified, "container {} is already running", record.id);
-    case Status::Paused: return fail(Code::Conflict, "cannot start a paused container, try unpause instead");
+    case Status::Running:
+      return fail(Code::NotModified, "container {} is already running", record.id);
+    case Status::Paused:
+      return fail(Code::Conflict, "cannot start a paused container, try unpause instead");
     case Status::Removing:
-    case Status::Dead: return fail(Code::Conflict, "container is marked for removal and cannot be started");
-    default: return {};
+    case Status::Dead:
+      return fail(Code::Conflict, "container is marked for removal and cannot be started");
+    default:
+      return {};
   }
 }
 
@@ -111,11 +121,14 @@ Result<void> can_kill(const ContainerRecord& record) {
 
 Result<void> can_pause(const ContainerRecord& record) {
   switch (status_of(record)) {
-    case Status::Running: return {};
-    case Status::Paused: return fail(Code::Conflict, "container {} is already paused", record.id);
+    case Status::Running:
+      return {};
+    case Status::Paused:
+      return fail(Code::Conflict, "container {} is already paused", record.id);
     case Status::Restarting:
       return fail(Code::Conflict, "container {} is restarting, wait until the container is running", record.id);
-    default: return not_running(record);
+    default:
+      return not_running(record);
   }
 }
 
@@ -126,12 +139,14 @@ Result<void> can_unpause(const ContainerRecord& record) {
 
 Result<void> can_exec(const ContainerRecord& record) {
   switch (status_of(record)) {
-    case Status::Running: return {};
+    case Status::Running:
+      return {};
     case Status::Paused:
       return fail(Code::Conflict, "container {} is paused, unpause the container before exec", record.id);
     case Status::Restarting:
       return fail(Code::Conflict, "container {} is restarting, wait until the container is running", record.id);
-    default: return not_running(record);
+    default:
+      return not_running(record);
   }
 }
 
@@ -148,16 +163,18 @@ Result<void> can_attach(const ContainerRecord& record) {
     case Status::Restarting:
       return fail(Code::Conflict, "container {} is restarting, wait until the container is running", record.id);
     case Status::Removing:
-    case Status::Dead: return fail(Code::Conflict, "container {} is marked for removal", record.id);
-    default: return {};
+    case Status::Dead:
+      return fail(Code::Conflict, "container {} is marked for removal", record.id);
+    default:
+      return {};
   }
 }
 
 Result<void> can_remove(const ContainerRecord& record, bool force) {
   if (force || !record.state.running()) return {};
   if (status_of(record) == Status::Paused) {
-    return fail(Code::Conflict,
-                "cannot remove container \"{}\": container is paused and must be unpaused first", record.name);
+    return fail(Code::Conflict, "cannot remove container \"{}\": container is paused and must be unpaused first",
+                record.name);
   }
   return fail(Code::Conflict,
               "cannot remove container \"{}\": container is {}: stop the container before removing or force remove",

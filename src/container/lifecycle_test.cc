@@ -36,8 +36,9 @@ TEST(ContainerLifecycle, start_of_running_and_stop_of_created_are_not_modified) 
 TEST(ContainerLifecycle, remove_of_running_container_needs_force) {
   auto refused = can_remove(record_in(Status::Running), false);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().message(),
-            "cannot remove container \"web\": container is running: stop the container before removing or force remove");
+  EXPECT_EQ(
+      refused.error().message(),
+      "cannot remove container \"web\": container is running: stop the container before removing or force remove");
   EXPECT_TRUE(can_remove(record_in(Status::Running), true));
 }
 

@@ -31,7 +31,8 @@ Result<void> refuse_unsupported(const HostConfig& host) {
   for (const auto& refusal : refusals) {
     if (refusal.set) return fail(Code::NotImplemented, "HostConfig.{} is not implemented", refusal.field);
   }
-  if (!host.runtime.empty() && host.runtime != "runc" && host.runtime != "sampan" && host.runtime != "io.containerd.runc.v2") {
+  if (!host.runtime.empty() && host.runtime != "runc" && host.runtime != "sampan" &&
+      host.runtime != "io.containerd.runc.v2") {
     return fail(Code::InvalidArgument, "unknown or invalid runtime name: {}", host.runtime);
   }
   return {};
@@ -46,7 +47,8 @@ Result<void> validate_cpuset(const std::string& text, uint32_t cpus, const char*
     auto last = range ? parse_uint(range->second) : first;
     if (!first || !last || *last < *first || *last > 8191) return bad();
     if (std::string_view(field) == "cpus" && *last >= cpus) {
-      return fail(Code::InvalidArgument, "Requested CPUs are not available - requested {}, available: 0-{}", text, cpus - 1);
+      return fail(Code::InvalidArgument, "Requested CPUs are not available - requested {}, available: 0-{}", text,
+                  cpus - 1);
     }
   }
   return {};
@@ -69,7 +71,8 @@ Result<void> validate_memory(const Resources& r) {
     return fail(Code::InvalidArgument, "Minimum memory limit can not be less than memory reservation limit, see usage");
   }
   if (r.memory_swappiness && (*r.memory_swappiness < -1 || *r.memory_swappiness > 100)) {
-    return fail(Code::InvalidArgument, "Invalid value: {}, valid memory swappiness range is 0-100", *r.memory_swappiness);
+    return fail(Code::InvalidArgument, "Invalid value: {}, valid memory swappiness range is 0-100",
+                *r.memory_swappiness);
   }
   return {};
 }
@@ -79,11 +82,14 @@ Result<void> validate_cpu(const Resources& r, uint32_t cpus) {
     return fail(Code::InvalidArgument, "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set");
   }
   if (r.nano_cpus < 0 || r.nano_cpus > static_cast<int64_t>(cpus) * 1'000'000'000) {
-    return fail(Code::InvalidArgument, "Range of CPUs is from 0.01 to {}.00, as there are only {} CPUs available", cpus, cpus);
+    return fail(Code::InvalidArgument, "Range of CPUs is from 0.01 to {}.00, as there are only {} CPUs available", cpus,
+                cpus);
   }
-  if (r.cpu_shares < 0) return fail(Code::InvalidArgument, "invalid CPU shares ({}): value must be a positive integer", r.cpu_shares);
+  if (r.cpu_shares < 0)
+    return fail(Code::InvalidArgument, "invalid CPU shares ({}): value must be a positive integer", r.cpu_shares);
   if (r.cpu_period != 0 && (r.cpu_period < 1000 || r.cpu_period > 1'000'000)) {
-    return fail(Code::InvalidArgument, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+    return fail(Code::InvalidArgument,
+                "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
   }
   if (r.cpu_quota > 0 && r.cpu_quota < 1000) {
     return fail(Code::InvalidArgument, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
@@ -94,8 +100,7 @@ Result<void> validate_cpu(const Resources& r, uint32_t cpus) {
 
 Result<void> validate_name(const std::string& name) {
   if (name.size() < 2 || !is_safe_component(name)) {
-    return fail(Code::InvalidArgument,
-                "Invalid container name ({}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
+    return fail(Code::InvalidArgument, "Invalid container name ({}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
   }
   return {};
 }
@@ -104,9 +109,14 @@ Result<void> validate_restart(const HostConfig& host) {
   const auto& policy = host.restart_policy;
   const bool known = policy.name.empty() || policy.name == "no" || policy.name == "always" ||
                      policy.name == "unless-stopped" || policy.name == "on-failure";
-  if (!known) return fail(Code::InvalidArgument, "invalid restart policy: unknown policy '{}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'", policy.name);
+  if (!known)
+    return fail(
+        Code::InvalidArgument,
+        "invalid restart policy: unknown policy '{}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
+        policy.name);
   if (policy.maximum_retry_count != 0 && policy.name != "on-failure") {
-    return fail(Code::InvalidArgument, "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+    return fail(Code::InvalidArgument,
+                "invalid restart policy: maximum retry count can only be used with 'on-failure'");
   }
   if (policy.maximum_retry_count < 0) {
     return fail(Code::InvalidArgument, "invalid restart policy: maximum retry count cannot be negative");
@@ -123,8 +133,9 @@ Result<void> validate_health(const std::optional<oci::HealthConfig>& health) {
     int64_t value;
     const char* name;
   };
-  for (const auto& d : {Duration{health->interval, "Interval"}, Duration{health->timeout, "Timeout"},
-                        Duration{health->start_period, "StartPeriod"}, Duration{health->start_interval, "StartInterval"}}) {
+  for (const auto& d :
+       {Duration{health->interval, "Interval"}, Duration{health->timeout, "Timeout"},
+        Duration{health->start_period, "StartPeriod"}, Duration{health->start_interval, "StartInterval"}}) {
     if (d.value != 0 && d.value < 1'000'000) {
       return fail(Code::InvalidArgument, "{} in Healthcheck cannot be less than 1ms", d.name);
     }
@@ -141,11 +152,14 @@ Result<void> validate_config(const ContainerConfig& config) {
     return fail(Code::InvalidArgument, "invalid hostname \"{}\"", config.hostname);
   }
   if (!config.working_dir.empty() && config.working_dir[0] != '/') {
-    return fail(Code::InvalidArgument, "the working directory '{}' is invalid, it needs to be an absolute path", config.working_dir);
+    return fail(Code::InvalidArgument, "the working directory '{}' is invalid, it needs to be an absolute path",
+                config.working_dir);
   }
   for (const auto& variable : config.env) {
-    if (variable.empty() || variable[0] == '=') return fail(Code::InvalidArgument, "invalid environment variable: {}", variable);
-    if (variable.find('\0') != std::string::npos) return fail(Code::InvalidArgument, "invalid environment variable: NUL byte");
+    if (variable.empty() || variable[0] == '=')
+      return fail(Code::InvalidArgument, "invalid environment variable: {}", variable);
+    if (variable.find('\0') != std::string::npos)
+      return fail(Code::InvalidArgument, "invalid environment variable: NUL byte");
   }
   if (!config.stop_signal.empty()) TRY(parse_signal(config.stop_signal));
   return validate_health(config.healthcheck);
@@ -157,9 +171,9 @@ Result<void> validate_sysctls(const HostConfig& host) {
       return fail(Code::InvalidArgument, "invalid sysctl name \"{}\"", key);
     }
     const bool net = key.starts_with("net.");
-    const bool ipc = key == "kernel.msgmax" || key == "kernel.msgmnb" || key == "kernel.msgmni" || key == "kernel.sem" ||
-                     key == "kernel.shmall" || key == "kernel.shmmax" || key == "kernel.shmmni" ||
-                     key == "kernel.shm_rmid_forced" || key.starts_with("fs.mqueue.");
+    const bool ipc = key == "kernel.msgmax" || key == "kernel.msgmnb" || key == "kernel.msgmni" ||
+                     key == "kernel.sem" || key == "kernel.shmall" || key == "kernel.shmmax" ||
+                     key == "kernel.shmmni" || key == "kernel.shm_rmid_forced" || key.starts_with("fs.mqueue.");
     if (!net && !ipc && key != "kernel.domainname" && key != "kernel.hostname") {
       return fail(Code::InvalidArgument, "sysctl '{}={}' is not whitelisted", key, value);
     }
@@ -180,11 +194,13 @@ bool valid_mode(const std::string& mode, std::initializer_list<std::string_view>
 
 Result<void> validate_modes(const ContainerSpec& spec) {
   const HostConfig& host = spec.host_config;
-  if (!valid_mode(host.pid_mode, {"", "host"})) return fail(Code::InvalidArgument, "invalid PID mode: {}", host.pid_mode);
+  if (!valid_mode(host.pid_mode, {"", "host"}))
+    return fail(Code::InvalidArgument, "invalid PID mode: {}", host.pid_mode);
   if (!valid_mode(host.ipc_mode, {"", "none", "private", "shareable", "host"})) {
     return fail(Code::InvalidArgument, "invalid IPC mode: {}", host.ipc_mode);
   }
-  if (host.uts_mode != "" && host.uts_mode != "host") return fail(Code::InvalidArgument, "invalid UTS mode: {}", host.uts_mode);
+  if (host.uts_mode != "" && host.uts_mode != "host")
+    return fail(Code::InvalidArgument, "invalid UTS mode: {}", host.uts_mode);
   if (host.cgroupns_mode != "" && host.cgroupns_mode != "host" && host.cgroupns_mode != "private") {
     return fail(Code::InvalidArgument, "invalid cgroup namespace mode: {}", host.cgroupns_mode);
   }
@@ -194,7 +210,8 @@ Result<void> validate_modes(const ContainerSpec& spec) {
     if (!spec.config.hostname.empty() && shared) {
       return fail(Code::InvalidArgument, "conflicting options: hostname and the network mode");
     }
-    if (host.links && !host.links->empty()) return fail(Code::InvalidArgument, "conflicting options: {} type networking can't be used with links", mode);
+    if (host.links && !host.links->empty())
+      return fail(Code::InvalidArgument, "conflicting options: {} type networking can't be used with links", mode);
     if (shared && (!host.port_bindings.empty() || host.publish_all_ports)) {
       return fail(Code::InvalidArgument, "conflicting options: port publishing and the container type network mode");
     }
@@ -214,13 +231,15 @@ Result<void> validate_host(const ContainerSpec& spec, uint32_t cpus) {
   TRY(validate_sysctls(host));
   TRY(plan_capabilities(host));
   if (host.oom_score_adj < -1000 || host.oom_score_adj > 1000) {
-    return fail(Code::InvalidArgument, "Invalid value {}, range for oom score adj is [-1000, 1000]", host.oom_score_adj);
+    return fail(Code::InvalidArgument, "Invalid value {}, range for oom score adj is [-1000, 1000]",
+                host.oom_score_adj);
   }
   if (host.shm_size < 0) return fail(Code::InvalidArgument, "SHM size can not be less than 0");
   if (host.ulimits) {
     for (const auto& limit : *host.ulimits) {
       if (limit.soft > limit.hard && limit.hard != -1) {
-        return fail(Code::InvalidArgument, "ulimit soft limit must be less than or equal to hard limit: {} > {}", limit.soft, limit.hard);
+        return fail(Code::InvalidArgument, "ulimit soft limit must be less than or equal to hard limit: {} > {}",
+                    limit.soft, limit.hard);
       }
     }
   }
@@ -309,8 +328,8 @@ Result<void> validate_resources(const Resources& r, uint32_t cpus) {
   return {};
 }
 
-Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::ImageRecord* image, const RecordFacts& facts,
-                                    std::vector<std::string>& warnings) {
+Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::ImageRecord* image,
+                                    const RecordFacts& facts, std::vector<std::string>& warnings) {
   TRY(validate_name(facts.name));
   TRY(validate_config(spec.config));
   TRY(validate_host(spec, facts.cpus));
@@ -335,12 +354,14 @@ Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::Imag
   record.hostname_path = facts.directory + "/hostname";
   record.hosts_path = facts.directory + "/hosts";
   record.resolv_conf_path = facts.directory + "/resolv.conf";
-  if (record.host_config.log_config.type != "none") record.log_path = facts.directory + "/log/" + facts.id + "-json.log";
+  if (record.host_config.log_config.type != "none")
+    record.log_path = facts.directory + "/log/" + facts.id + "-json.log";
   TRY(plan_log(record, record.log_path));
   TRY(make_seccomp(record));
   if (record.host_config.oom_kill_disable.value_or(false) && record.host_config.memory == 0) {
-    warnings.emplace_back("OOM killer is disabled for the container, but no memory limit is set, this can result in the "
-                          "system running out of resources.");
+    warnings.emplace_back(
+        "OOM killer is disabled for the container, but no memory limit is set, this can result in the "
+        "system running out of resources.");
   }
   return record;
 }

@@ -10,7 +10,8 @@ namespace {
 /// Absolute, without "." and "..", single slashes, no trailing one. Errors: InvalidArgument.
 Result<std::string> clean_destination(std::string_view path) {
   if (path.empty() || path[0] != '/') {
-    return fail(Code::InvalidArgument, "invalid mount config: invalid mount path: '{}' mount path must be absolute", path);
+    return fail(Code::InvalidArgument, "invalid mount config: invalid mount path: '{}' mount path must be absolute",
+                path);
   }
   std::vector<std::string> out;
   for (auto& piece : split(path, '/')) {
@@ -26,19 +27,26 @@ Result<std::string> clean_destination(std::string_view path) {
 }
 
 bool is_propagation(std::string_view word) {
-  return word == "shared" || word == "rshared" || word == "slave" || word == "rslave" || word == "private" || word == "rprivate";
+  return word == "shared" || word == "rshared" || word == "slave" || word == "rslave" || word == "private" ||
+         word == "rprivate";
 }
 
 /// The third part of src:dst:options.
 Result<void> apply_bind_options(MountPlan& plan, const std::string& text, const std::string& whole) {
   plan.point.mode = text;
   for (const auto& word : split(text, ',')) {
-    if (word == "ro" || word == "rw") plan.point.rw = word == "rw";
-    else if (word == "nocopy" && plan.point.type == "volume") plan.no_copy = true;
-    else if (is_propagation(word) && plan.point.type == "bind") plan.point.propagation = word;
-    else if (word == "z" || word == "Z") continue;  // SELinux relabelling: this host has no SELinux, as on Docker then
-    else if (word == "consistent" || word == "cached" || word == "delegated") continue;  // hints for remote file sharing
-    else return fail(Code::InvalidArgument, "invalid volume specification: '{}': invalid mode: {}", whole, text);
+    if (word == "ro" || word == "rw")
+      plan.point.rw = word == "rw";
+    else if (word == "nocopy" && plan.point.type == "volume")
+      plan.no_copy = true;
+    else if (is_propagation(word) && plan.point.type == "bind")
+      plan.point.propagation = word;
+    else if (word == "z" || word == "Z")
+      continue;  // SELinux relabelling: this host has no SELinux, as on Docker then
+    else if (word == "consistent" || word == "cached" || word == "delegated")
+      continue;  // hints for remote file sharing
+    else
+      return fail(Code::InvalidArgument, "invalid volume specification: '{}': invalid mode: {}", whole, text);
   }
   return {};
 }
@@ -63,8 +71,10 @@ Result<MountPlan> parse_bind(const std::string& text) {
   } else {
     if (parts[0].size() < 2 || !is_safe_component(parts[0])) {
       return fail(Code::InvalidArgument,
-                  "create {}: \"{}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
-                  "If you intended to pass a host directory, use absolute path", parts[0], parts[0]);
+                  "create {}: \"{}\" includes invalid characters for a local volume name, only "
+                  "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
+                  "If you intended to pass a host directory, use absolute path",
+                  parts[0], parts[0]);
     }
     plan.point.name = parts[0];
   }
@@ -76,13 +86,16 @@ Result<MountPlan> parse_bind(const std::string& text) {
 Result<MountPlan> plan_bind_mount(const MountSpec& mount) {
   MountPlan plan;
   if (mount.source.empty() || mount.source[0] != '/') {
-    return fail(Code::InvalidArgument, "invalid mount config for type \"bind\": invalid mount path: '{}' mount path must be absolute", mount.source);
+    return fail(Code::InvalidArgument,
+                "invalid mount config for type \"bind\": invalid mount path: '{}' mount path must be absolute",
+                mount.source);
   }
   plan.point.source = mount.source;
   plan.point.propagation = "rprivate";
   if (const auto& options = mount.bind_options) {
     if (!options->propagation.empty()) {
-      if (!is_propagation(options->propagation)) return fail(Code::InvalidArgument, "invalid propagation mode: {}", options->propagation);
+      if (!is_propagation(options->propagation))
+        return fail(Code::InvalidArgument, "invalid propagation mode: {}", options->propagation);
       plan.point.propagation = options->propagation;
     }
     plan.create_source = options->create_mountpoint;
@@ -97,7 +110,8 @@ Result<MountPlan> plan_volume_mount(const MountSpec& mount) {
   plan.point.name = mount.source;
   plan.anonymous = mount.source.empty();
   if (!mount.source.empty() && (mount.source.size() < 2 || !is_safe_component(mount.source))) {
-    return fail(Code::InvalidArgument, "invalid mount config for type \"volume\": invalid volume name \"{}\"", mount.source);
+    return fail(Code::InvalidArgument, "invalid mount config for type \"volume\": invalid volume name \"{}\"",
+                mount.source);
   }
   if (const auto& options = mount.volume_options) {
     plan.no_copy = options->no_copy;
@@ -113,7 +127,8 @@ Result<MountPlan> plan_volume_mount(const MountSpec& mount) {
 
 Result<MountPlan> plan_tmpfs_mount(const MountSpec& mount) {
   MountPlan plan;
-  if (!mount.source.empty()) return fail(Code::InvalidArgument, "invalid mount config for type \"tmpfs\": field Source must not be specified");
+  if (!mount.source.empty())
+    return fail(Code::InvalidArgument, "invalid mount config for type \"tmpfs\": field Source must not be specified");
   if (const auto& options = mount.tmpfs_options) {
     if (options->size_bytes > 0) plan.tmpfs_options.push_back(fmt::format("size={}", options->size_bytes));
     if (options->mode != 0) plan.tmpfs_options.push_back(fmt::format("mode={:o}", options->mode));
@@ -124,9 +139,12 @@ Result<MountPlan> plan_tmpfs_mount(const MountSpec& mount) {
 
 Result<MountPlan> plan_mount_spec(const MountSpec& mount) {
   MountPlan plan;
-  if (mount.type == "bind") plan = TRY(plan_bind_mount(mount));
-  else if (mount.type == "volume") plan = TRY(plan_volume_mount(mount));
-  else if (mount.type == "tmpfs") plan = TRY(plan_tmpfs_mount(mount));
+  if (mount.type == "bind")
+    plan = TRY(plan_bind_mount(mount));
+  else if (mount.type == "volume")
+    plan = TRY(plan_volume_mount(mount));
+  else if (mount.type == "tmpfs")
+    plan = TRY(plan_tmpfs_mount(mount));
   else if (mount.type == "image" || mount.type == "npipe" || mount.type == "cluster") {
     return fail(Code::NotImplemented, "mounts of type \"{}\" are not implemented", mount.type);
   } else {
@@ -145,8 +163,10 @@ Result<void> add_tmpfs(const HostConfig& host, std::vector<MountPlan>& plans) {
     plan.point.destination = TRY(clean_destination(path));
     plan.point.mode = options;
     for (const auto& word : split(options, ',')) {
-      if (word == "ro") plan.point.rw = false;
-      else if (!word.empty() && word != "rw") plan.tmpfs_options.push_back(word);
+      if (word == "ro")
+        plan.point.rw = false;
+      else if (!word.empty() && word != "rw")
+        plan.tmpfs_options.push_back(word);
     }
     plans.push_back(std::move(plan));
   }
@@ -207,8 +227,10 @@ oci::Mount runtime_mount(const MountPlan& plan) {
     mount.source = "tmpfs";
     mount.options = {"nosuid", "nodev", "noexec"};
     for (const auto& option : plan.tmpfs_options) {
-      if (option == "exec" || option == "suid" || option == "dev") std::erase(mount.options, "no" + option);
-      else mount.options.push_back(option);
+      if (option == "exec" || option == "suid" || option == "dev")
+        std::erase(mount.options, "no" + option);
+      else
+        mount.options.push_back(option);
     }
     if (!plan.point.rw) mount.options.emplace_back("ro");
     return mount;

@@ -22,27 +22,27 @@
 namespace sampan::container {
 
 struct RecordFacts {
-  std::string id;             // 64 hexadecimal digits
-  std::string name;           // chosen by the engine when the client gave none
-  std::string created;        // RFC 3339
-  std::string directory;      // containers/<id>
-  uint32_t cpus = 1;          // for the check of --cpus and --cpuset-cpus
+  std::string id;         // 64 hexadecimal digits
+  std::string name;       // chosen by the engine when the client gave none
+  std::string created;    // RFC 3339
+  std::string directory;  // containers/<id>
+  uint32_t cpus = 1;      // for the check of --cpus and --cpuset-cpus
 };
 
 /// Validates the request and merges it with its image (null: none needed). `warnings` are for the client.
 /// Errors: InvalidArgument with Docker's words; NotImplemented naming a HostConfig field that has no effect here.
-Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::ImageRecord* image, const RecordFacts& facts,
-                                    std::vector<std::string>& warnings);
+Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::ImageRecord* image,
+                                    const RecordFacts& facts, std::vector<std::string>& warnings);
 /// The checks of make_record on resources alone, for update.
 Result<void> validate_resources(const Resources& resources, uint32_t cpus);
 
 /// One mount that the user or the image asked for.
 struct MountPlan {
-  MountPoint point;                  // source empty for a volume until the engine has created it
-  bool anonymous = false;            // a volume without a name
-  bool no_copy = false;              // do not fill a new volume from the image
-  bool create_source = false;        // -v makes a missing directory, --mount does not
-  bool from_other = false;           // --volumes-from: the source is final
+  MountPoint point;            // source empty for a volume until the engine has created it
+  bool anonymous = false;      // a volume without a name
+  bool no_copy = false;        // do not fill a new volume from the image
+  bool create_source = false;  // -v makes a missing directory, --mount does not
+  bool from_other = false;     // --volumes-from: the source is final
   bool read_only_non_recursive = false;
   bool non_recursive = false;
   std::string subpath;
@@ -60,12 +60,13 @@ oci::Mount runtime_mount(const MountPlan& plan);
 struct RuntimeFacts {
   cgroup::Version cgroup_version = cgroup::Version::V1;
   uint32_t possible_cpus = 1;
-  std::vector<oci::Mount> mounts;                          // of the plans, resolved
-  std::map<std::string, std::string> namespace_paths;      // "network", "ipc", "pid" of container:ID modes
-  std::vector<oci::Device> host_devices;                   // every node of the host, for --privileged
-  std::map<std::string, std::vector<oci::Device>> mapped_devices;   // by DeviceMapping.path_on_host, directories expanded
+  std::vector<oci::Mount> mounts;                      // of the plans, resolved
+  std::map<std::string, std::string> namespace_paths;  // "network", "ipc", "pid" of container:ID modes
+  std::vector<oci::Device> host_devices;               // every node of the host, for --privileged
+  std::map<std::string, std::vector<oci::Device>>
+      mapped_devices;  // by DeviceMapping.path_on_host, directories expanded
   std::map<std::string, std::pair<int64_t, int64_t>> device_numbers;  // block devices named by the blkio options
-  bool join_network = false;                               // the shim brings the namespace as a descriptor
+  bool join_network = false;                                          // the shim brings the namespace as a descriptor
   bool seccomp_available = true;
 };
 /// Docker's default sandbox around the record (capabilities, devices, masks, mounts, limits), widened as asked.

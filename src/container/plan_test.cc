@@ -38,12 +38,14 @@ RuntimeFacts facts_for(const ContainerRecord& record) {
   facts.possible_cpus = 2;
   facts.host_devices = {{"/dev/sda", "b", 8, 0, 0660, 0, 6}};
   facts.mapped_devices["/dev/fuse"] = {{"/dev/fuse", "c", 10, 229, 0666, 0, 0}};
-  facts.mapped_devices["/dev/snd"] = {{"/dev/snd/seq", "c", 116, 1, 0660, 0, 29}, {"/dev/snd/timer", "c", 116, 33, 0660, 0, 29}};
+  facts.mapped_devices["/dev/snd"] = {{"/dev/snd/seq", "c", 116, 1, 0660, 0, 29},
+                                      {"/dev/snd/timer", "c", 116, 33, 0660, 0, 29}};
   facts.device_numbers["/dev/sda"] = {8, 0};
   auto plans = plan_mounts(record.config, record.host_config, {});
   if (plans) {
     for (auto& plan : *plans) {
-      if (plan.point.type == "volume") plan.point.source = "/volumes/" + (plan.anonymous ? "anonymous" : plan.point.name) + "/_data";
+      if (plan.point.type == "volume")
+        plan.point.source = "/volumes/" + (plan.anonymous ? "anonymous" : plan.point.name) + "/_data";
       facts.mounts.push_back(runtime_mount(plan));
     }
   }
@@ -57,7 +59,8 @@ TEST(RuntimeSpec, golden_cases_match) {
     auto spec = make_runtime_spec(*record, facts_for(*record));
     if (!spec) return spec.error().message();
     // The default profile has its own golden suite; here only whether there is one matters.
-    if (spec->linux_->seccomp && spec->linux_->seccomp->syscalls.size() > 5) spec->linux_->seccomp->syscalls.resize(1), spec->linux_->seccomp->syscalls[0].names = {"(default profile)"};
+    if (spec->linux_->seccomp && spec->linux_->seccomp->syscalls.size() > 5)
+      spec->linux_->seccomp->syscalls.resize(1), spec->linux_->seccomp->syscalls[0].names = {"(default profile)"};
     auto value = codec::parse_json(oci::format_spec(*spec));
     return codec::format_json_pretty(*value, 2);
   });
@@ -108,7 +111,8 @@ TEST(MakeRecord, bad_requests_name_what_is_wrong) {
       {R"({"HostConfig":{"PidMode":"other"}})", "invalid PID mode"},
       {R"({"HostConfig":{"SecurityOpt":["seccomp={"]}})", "Decoding seccomp profile failed"},
       {R"({"HostConfig":{"SecurityOpt":["magic=1"]}})", "invalid --security-opt"},
-      {R"({"HostConfig":{"LogConfig":{"Type":"json-file","Config":{"max-sizes":"1"}}}})", "unknown log opt 'max-sizes'"},
+      {R"({"HostConfig":{"LogConfig":{"Type":"json-file","Config":{"max-sizes":"1"}}}})",
+       "unknown log opt 'max-sizes'"},
       {R"({"HostConfig":{"LogConfig":{"Type":"splunk"}}})", "no log driver named 'splunk'", Code::NotImplemented},
       {R"({"HostConfig":{"DeviceRequests":[{"Count":1}]}})", "HostConfig.DeviceRequests", Code::NotImplemented},
       {R"({"HostConfig":{"StorageOpt":{"size":"1G"}}})", "HostConfig.StorageOpt", Code::NotImplemented},
@@ -176,7 +180,8 @@ TEST(Signals, names_numbers_and_realtime) {
 }
 
 TEST(Files, resolv_conf_prefers_the_containers_options) {
-  const char* host = "# a comment\nnameserver 10.0.0.1\nnameserver 10.0.0.2\nsearch a.example b.example\noptions ndots:2\n";
+  const char* host =
+      "# a comment\nnameserver 10.0.0.1\nnameserver 10.0.0.2\nsearch a.example b.example\noptions ndots:2\n";
   EXPECT_EQ(format_resolv_conf({}, host, ""),
             "nameserver 10.0.0.1\nnameserver 10.0.0.2\nsearch a.example b.example\noptions ndots:2\n");
   HostConfig config;
@@ -198,7 +203,8 @@ TEST(Files, hosts_refuses_a_smuggled_line) {
 }
 
 TEST(Record, survives_a_round_trip_through_the_store) {
-  auto record = record_of(R"({"Image":"x","ExposedPorts":{"80/tcp":{}},"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]},"PidsLimit":7}})");
+  auto record = record_of(
+      R"({"Image":"x","ExposedPorts":{"80/tcp":{}},"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]},"PidsLimit":7}})");
   ASSERT_TRUE(record);
   auto again = parse_record(format_record(*record));
   ASSERT_TRUE(again) << again.error().message();

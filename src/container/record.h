@@ -39,18 +39,18 @@ struct ContainerRecord {
   std::string id, name, created;  // name without the leading slash; created RFC 3339
   std::string image_id;           // "sha256:..."
   std::string platform = "linux";
-  ContainerConfig config;         // merged with the image's
+  ContainerConfig config;  // merged with the image's
   HostConfig host_config;
   std::string path;
   std::vector<std::string> args;
   ContainerState state;
   int64_t restart_count = 0;
   bool has_been_started = false, manually_stopped = false;
-  uint64_t generation = 0;        // one more at each start; messages of older runs are ignored
+  uint64_t generation = 0;  // one more at each start; messages of older runs are ignored
   std::string log_path, hostname_path, hosts_path, resolv_conf_path;
   std::vector<MountPoint> mounts;
-  std::map<std::string, EndpointSettings> networks;            // live values while running
-  std::map<std::string, std::vector<PortBinding>> ports;       // published, resolved: "80/tcp" -> host side
+  std::map<std::string, EndpointSettings> networks;       // live values while running
+  std::map<std::string, std::vector<PortBinding>> ports;  // published, resolved: "80/tcp" -> host side
 };
 using ContainerSnapshot = std::shared_ptr<const ContainerRecord>;
 
@@ -61,9 +61,9 @@ BOOST_DESCRIBE_STRUCT(HealthLogEntry, (), (start, end, exit_code, output))
 BOOST_DESCRIBE_STRUCT(HealthState, (), (status, failing_streak, log))
 BOOST_DESCRIBE_STRUCT(ContainerState, (), (status, pid, exit_code, error, oom_killed, started_at, finished_at, health))
 BOOST_DESCRIBE_STRUCT(MountPoint, (), (type, name, source, destination, driver, mode, rw, propagation))
-BOOST_DESCRIBE_STRUCT(ContainerRecord, (), (id, name, created, image_id, platform, config, host_config, path, args,
-                                            state, restart_count, has_been_started, manually_stopped, generation,
-                                            log_path, hostname_path, hosts_path, resolv_conf_path, mounts, networks,
-                                            ports))
+BOOST_DESCRIBE_STRUCT(ContainerRecord, (),
+                      (id, name, created, image_id, platform, config, host_config, path, args, state, restart_count,
+                       has_been_started, manually_stopped, generation, log_path, hostname_path, hosts_path,
+                       resolv_conf_path, mounts, networks, ports))
 
 }  // namespace sampan::container

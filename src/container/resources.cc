@@ -104,7 +104,8 @@ std::vector<oci::ThrottleDevice> throttles(const std::optional<std::vector<Throt
   if (!list) return out;
   for (const auto& item : *list) {
     auto numbers = facts.device_numbers.find(item.path);
-    if (numbers != facts.device_numbers.end()) out.push_back({numbers->second.first, numbers->second.second, item.rate});
+    if (numbers != facts.device_numbers.end())
+      out.push_back({numbers->second.first, numbers->second.second, item.rate});
   }
   return out;
 }

@@ -9,10 +9,18 @@ namespace {
 
 constexpr const char* kDefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-constexpr const char* kMasked[] = {
-    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
-    "/sys/firmware"};
+constexpr const char* kMasked[] = {"/proc/acpi",
+                                   "/proc/asound",
+                                   "/proc/interrupts",
+                                   "/proc/kcore",
+                                   "/proc/keys",
+                                   "/proc/latency_stats",
+                                   "/proc/sched_debug",
+                                   "/proc/scsi",
+                                   "/proc/timer_list",
+                                   "/proc/timer_stats",
+                                   "/sys/devices/virtual/powercap",
+                                   "/sys/firmware"};
 constexpr const char* kReadonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
 /// "--security-opt": name[=value], Docker also takes name:value.
@@ -34,14 +42,22 @@ Result<SecurityOptions> parse_security_options(const HostConfig& host) {
     if (!parts) parts = split_once(text, ':');
     if (!parts) return fail(Code::InvalidArgument, "invalid --security-opt 1: \"{}\"", text);
     auto [name, value] = *parts;
-    if (name == "no-new-privileges") out.no_new_privileges = value == "true";
-    else if (name == "seccomp") out.seccomp = value;
-    else if (name == "apparmor") out.apparmor = value;
-    else if (name == "systempaths" && value == "unconfined") out.unconfined_paths = true;
-    else if (name == "writable-cgroups") out.writable_cgroups = value == "true";
-    else if (name == "label" && value == "disable") continue;
-    else if (name == "label") return fail(Code::InvalidArgument, "invalid --security-opt: SELinux is not available on this host: \"{}\"", text);
-    else return fail(Code::InvalidArgument, "invalid --security-opt 2: \"{}\"", text);
+    if (name == "no-new-privileges")
+      out.no_new_privileges = value == "true";
+    else if (name == "seccomp")
+      out.seccomp = value;
+    else if (name == "apparmor")
+      out.apparmor = value;
+    else if (name == "systempaths" && value == "unconfined")
+      out.unconfined_paths = true;
+    else if (name == "writable-cgroups")
+      out.writable_cgroups = value == "true";
+    else if (name == "label" && value == "disable")
+      continue;
+    else if (name == "label")
+      return fail(Code::InvalidArgument, "invalid --security-opt: SELinux is not available on this host: \"{}\"", text);
+    else
+      return fail(Code::InvalidArgument, "invalid --security-opt 2: \"{}\"", text);
   }
   return out;
 }
@@ -64,7 +80,8 @@ void add_default_mounts(const ContainerRecord& record, const SecurityOptions& se
   out.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   if (host.ipc_mode == "none") return;
   if (host.ipc_mode == "host") {
-    // A queue filesystem belongs to an IPC namespace: mounted in the host's it is the host's, whether or not /dev/mqueue is.
+    // A queue filesystem belongs to an IPC namespace: mounted in the host's it is the host's, whether or not
+    // /dev/mqueue is.
     out.push_back(mount("/dev/shm", "bind", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"}));
     return;
   }
@@ -82,12 +99,14 @@ void add_user_mounts(const std::vector<oci::Mount>& mounts, oci::Spec& spec) {
 }
 
 void add_engine_files(const ContainerRecord& record, const std::vector<oci::Mount>& user, oci::Spec& spec) {
-  const std::pair<const char*, const std::string*> files[] = {
-      {"/etc/resolv.conf", &record.resolv_conf_path}, {"/etc/hostname", &record.hostname_path}, {"/etc/hosts", &record.hosts_path}};
+  const std::pair<const char*, const std::string*> files[] = {{"/etc/resolv.conf", &record.resolv_conf_path},
+                                                              {"/etc/hostname", &record.hostname_path},
+                                                              {"/etc/hosts", &record.hosts_path}};
   const char* mode = record.host_config.readonly_rootfs ? "ro" : "rw";
   for (const auto& [destination, source] : files) {
     bool taken = std::ranges::any_of(user, [&](const oci::Mount& m) { return m.destination == destination; });
-    if (!taken && !source->empty()) spec.mounts.push_back(mount(destination, "bind", source->c_str(), {"rbind", "rprivate", mode}));
+    if (!taken && !source->empty())
+      spec.mounts.push_back(mount(destination, "bind", source->c_str(), {"rbind", "rprivate", mode}));
   }
 }
 
@@ -189,8 +208,10 @@ void add_paths(const HostConfig& host, const SecurityOptions& security, const Ru
       out.masked_paths.push_back(fmt::format("/sys/devices/system/cpu/cpu{}/thermal_throttle", cpu));
     }
   }
-  if (host.readonly_paths) out.readonly_paths = *host.readonly_paths;
-  else out.readonly_paths.assign(std::begin(kReadonly), std::end(kReadonly));
+  if (host.readonly_paths)
+    out.readonly_paths = *host.readonly_paths;
+  else
+    out.readonly_paths.assign(std::begin(kReadonly), std::end(kReadonly));
 }
 
 void add_sysctls(const HostConfig& host, oci::Linux& out) {
@@ -220,17 +241,21 @@ Result<std::optional<oci::Seccomp>> make_seccomp(const ContainerRecord& record) 
 namespace {
 
 /// Docker's profile format: runtime-spec rules with conditions (includes, excludes) and an architecture map.
-Result<void> read_profile_rule(const codec::json::value& value, std::span<const std::string> capabilities, oci::Seccomp& out) {
+Result<void> read_profile_rule(const codec::json::value& value, std::span<const std::string> capabilities,
+                               oci::Seccomp& out) {
   auto listed = [&](const char* section, const char* key, auto&& test) {
     const auto* object = value.is_object() ? value.get_object().if_contains(section) : nullptr;
     const auto* list = object && object->is_object() ? object->get_object().if_contains(key) : nullptr;
     std::vector<bool> hits;
     if (list && list->is_array()) {
-      for (const auto& item : list->get_array()) hits.push_back(item.is_string() && test(std::string(item.get_string())));
+      for (const auto& item : list->get_array())
+        hits.push_back(item.is_string() && test(std::string(item.get_string())));
     }
     return hits;
   };
-  auto has_capability = [&](const std::string& name) { return std::ranges::find(capabilities, name) != capabilities.end(); };
+  auto has_capability = [&](const std::string& name) {
+    return std::ranges::find(capabilities, name) != capabilities.end();
+  };
   auto is_our_arch = [](const std::string& name) { return name == oci::host_platform().architecture; };
   auto all = [](const std::vector<bool>& hits) { return std::ranges::all_of(hits, [](bool b) { return b; }); };
   auto any = [](const std::vector<bool>& hits) { return std::ranges::any_of(hits, [](bool b) { return b; }); };
@@ -242,7 +267,8 @@ Result<void> read_profile_rule(const codec::json::value& value, std::span<const 
   TRY(codec::read_json(value, rule, "syscalls"));
   if (rule.names.empty()) {
     std::string name;
-    if (const auto* one = value.get_object().if_contains("name"); one && one->is_string()) name = std::string(one->get_string());
+    if (const auto* one = value.get_object().if_contains("name"); one && one->is_string())
+      name = std::string(one->get_string());
     if (name.empty()) return fail(Code::InvalidArgument, "a rule without names");
     rule.names.push_back(name);
   }
@@ -254,7 +280,8 @@ Result<oci::Seccomp> parse_profile(const std::string& text, std::span<const std:
   auto value = TRY(codec::parse_json(text));
   if (!value.is_object()) return fail(Code::InvalidArgument, "the profile must be an object");
   auto object = value.get_object();
-  codec::json::value syscalls = object.contains("syscalls") ? object["syscalls"] : codec::json::value(codec::json::array());
+  codec::json::value syscalls =
+      object.contains("syscalls") ? object["syscalls"] : codec::json::value(codec::json::array());
   object.erase("syscalls");
   oci::Seccomp out;
   TRY(codec::read_json(codec::json::value(object), out));
@@ -292,7 +319,9 @@ Result<oci::Spec> make_runtime_spec(const ContainerRecord& record, const Runtime
   add_sysctls(host, linux_part);
   if (facts.seccomp_available) linux_part.seccomp = TRY(make_seccomp(record));
   const bool shared = std::ranges::any_of(facts.mounts, [](const oci::Mount& m) {
-    return std::ranges::any_of(m.options, [](const std::string& o) { return o.find("shared") != std::string::npos || o.find("slave") != std::string::npos; });
+    return std::ranges::any_of(m.options, [](const std::string& o) {
+      return o.find("shared") != std::string::npos || o.find("slave") != std::string::npos;
+    });
   });
   linux_part.rootfs_propagation = shared ? "rslave" : "rprivate";
   spec.linux_ = std::move(linux_part);

@@ -11,11 +11,12 @@ struct SignalName {
   int number;
 };
 constexpr SignalName kSignals[] = {
-    {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS}, {"CHLD", SIGCHLD}, {"CLD", SIGCHLD}, {"CONT", SIGCONT},
-    {"FPE", SIGFPE}, {"HUP", SIGHUP}, {"ILL", SIGILL}, {"INT", SIGINT}, {"IO", SIGIO}, {"IOT", SIGABRT},
-    {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGIO}, {"PROF", SIGPROF}, {"PWR", SIGPWR}, {"QUIT", SIGQUIT},
-    {"SEGV", SIGSEGV}, {"STKFLT", SIGSTKFLT}, {"STOP", SIGSTOP}, {"SYS", SIGSYS}, {"TERM", SIGTERM}, {"TRAP", SIGTRAP},
-    {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU}, {"URG", SIGURG}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+    {"ABRT", SIGABRT},     {"ALRM", SIGALRM},   {"BUS", SIGBUS},   {"CHLD", SIGCHLD}, {"CLD", SIGCHLD},
+    {"CONT", SIGCONT},     {"FPE", SIGFPE},     {"HUP", SIGHUP},   {"ILL", SIGILL},   {"INT", SIGINT},
+    {"IO", SIGIO},         {"IOT", SIGABRT},    {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGIO},
+    {"PROF", SIGPROF},     {"PWR", SIGPWR},     {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV}, {"STKFLT", SIGSTKFLT},
+    {"STOP", SIGSTOP},     {"SYS", SIGSYS},     {"TERM", SIGTERM}, {"TRAP", SIGTRAP}, {"TSTP", SIGTSTP},
+    {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU},   {"URG", SIGURG},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
     {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}};
 // The kernel's range; libc keeps the first two for itself.
 constexpr int kRealtimeMin = 34, kRealtimeMax = 64;
@@ -35,7 +36,8 @@ Result<int> parse_signal(std::string_view text) {
   auto realtime = [&](std::string_view prefix, int base, char sign) -> std::optional<int> {
     if (!name.starts_with(prefix)) return std::nullopt;
     if (name.size() == prefix.size()) return base;
-    auto offset = name[prefix.size()] == sign ? parse_uint(std::string_view(name).substr(prefix.size() + 1)) : std::nullopt;
+    auto offset =
+        name[prefix.size()] == sign ? parse_uint(std::string_view(name).substr(prefix.size() + 1)) : std::nullopt;
     if (!offset || *offset > kRealtimeMax - kRealtimeMin) return std::nullopt;
     return sign == '+' ? base + static_cast<int>(*offset) : base - static_cast<int>(*offset);
   };

@@ -48,7 +48,11 @@ Result<void> merge_update(std::string_view text, HostConfig& host) {
   return codec::read_json(codec::json::value(std::move(present)), host);
 }
 
-std::string format_config(const ContainerConfig& config) { return codec::to_json(config); }
-std::string format_host_config(const HostConfig& config) { return codec::to_json(config); }
+std::string format_config(const ContainerConfig& config) {
+  return codec::to_json(config);
+}
+std::string format_host_config(const HostConfig& config) {
+  return codec::to_json(config);
+}
 
 }  // namespace sampan::container

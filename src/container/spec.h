@@ -109,8 +109,8 @@ struct Resources {
   std::string cgroup_parent;
   uint16_t blkio_weight = 0;
   std::optional<std::vector<WeightDeviceSpec>> blkio_weight_device;
-  std::optional<std::vector<ThrottleDeviceSpec>> blkio_device_read_bps, blkio_device_write_bps,
-      blkio_device_read_iops, blkio_device_write_iops;
+  std::optional<std::vector<ThrottleDeviceSpec>> blkio_device_read_bps, blkio_device_write_bps, blkio_device_read_iops,
+      blkio_device_write_iops;
   int64_t cpu_period = 0, cpu_quota = 0, cpu_realtime_period = 0, cpu_realtime_runtime = 0;
   std::string cpuset_cpus, cpuset_mems;
   std::optional<std::vector<DeviceMapping>> devices;
@@ -181,7 +181,7 @@ struct NetworkingConfig {
 
 /// Everything that POST /containers/create carries.
 struct ContainerSpec {
-  std::string name;      // without the leading slash; empty: the engine picks one
+  std::string name;  // without the leading slash; empty: the engine picks one
   std::string platform;
   ContainerConfig config;
   HostConfig host_config;
@@ -196,53 +196,68 @@ Result<void> merge_update(std::string_view json, HostConfig& host);
 std::string format_config(const ContainerConfig& config);
 std::string format_host_config(const HostConfig& config);
 
-BOOST_DESCRIBE_STRUCT(ContainerConfig, (), (hostname, domainname, user, attach_stdin, attach_stdout, attach_stderr,
-                                            exposed_ports, tty, open_stdin, stdin_once, env, cmd, healthcheck,
-                                            args_escaped, image, volumes, working_dir, entrypoint, network_disabled,
-                                            mac_address, on_build, labels, stop_signal, stop_timeout, shell))
+BOOST_DESCRIBE_STRUCT(ContainerConfig, (),
+                      (hostname, domainname, user, attach_stdin, attach_stdout, attach_stderr, exposed_ports, tty,
+                       open_stdin, stdin_once, env, cmd, healthcheck, args_escaped, image, volumes, working_dir,
+                       entrypoint, network_disabled, mac_address, on_build, labels, stop_signal, stop_timeout, shell))
 BOOST_DESCRIBE_STRUCT(LogConfig, (), (type, config))
 BOOST_DESCRIBE_STRUCT(PortBinding, (), (host_ip, host_port))
 BOOST_DESCRIBE_STRUCT(RestartPolicy, (), (name, maximum_retry_count))
-BOOST_DESCRIBE_STRUCT(BindOptions, (), (propagation, non_recursive, create_mountpoint, read_only_non_recursive,
-                                        read_only_force_recursive))
+BOOST_DESCRIBE_STRUCT(BindOptions, (),
+                      (propagation, non_recursive, create_mountpoint, read_only_non_recursive,
+                       read_only_force_recursive))
 BOOST_DESCRIBE_STRUCT(VolumeDriverConfig, (), (name, options))
 BOOST_DESCRIBE_STRUCT(VolumeOptions, (), (no_copy, labels, driver_config, subpath))
 BOOST_DESCRIBE_STRUCT(TmpfsOptions, (), (size_bytes, mode, options))
-BOOST_DESCRIBE_STRUCT(MountSpec, (), (type, source, target, read_only, consistency, bind_options, volume_options,
-                                      tmpfs_options))
+BOOST_DESCRIBE_STRUCT(MountSpec, (),
+                      (type, source, target, read_only, consistency, bind_options, volume_options, tmpfs_options))
 BOOST_DESCRIBE_STRUCT(WeightDeviceSpec, (), (path, weight))
 BOOST_DESCRIBE_STRUCT(ThrottleDeviceSpec, (), (path, rate))
 BOOST_DESCRIBE_STRUCT(DeviceMapping, (), (path_on_host, path_in_container, cgroup_permissions))
 BOOST_DESCRIBE_STRUCT(DeviceRequest, (), (driver, count, device_ids, capabilities, options))
 BOOST_DESCRIBE_STRUCT(Ulimit, (), (name, hard, soft))
-BOOST_DESCRIBE_STRUCT(Resources, (), (
-    cpu_shares, memory, cgroup_parent, blkio_weight, blkio_weight_device, blkio_device_read_bps,
-    blkio_device_write_bps, blkio_device_read_iops, blkio_device_write_iops, cpu_period, cpu_quota,
-    cpu_realtime_period, cpu_realtime_runtime, cpuset_cpus, cpuset_mems, devices, device_cgroup_rules,
-    device_requests, memory_reservation, memory_swap, memory_swappiness, nano_cpus, oom_kill_disable, init,
-    pids_limit, ulimits, cpu_count, cpu_percent, io_maximum_iops, io_maximum_bandwidth))
-BOOST_DESCRIBE_STRUCT(HostConfig, (Resources), (
-    binds, container_id_file, log_config, network_mode, port_bindings, restart_policy, auto_remove, volume_driver,
-    volumes_from, mounts, console_size, annotations, cap_add, cap_drop, cgroupns_mode, dns, dns_options, dns_search,
-    extra_hosts, group_add, ipc_mode, cgroup, links, oom_score_adj, pid_mode, privileged, publish_all_ports,
-    readonly_rootfs, security_opt, storage_opt, tmpfs, uts_mode, userns_mode, shm_size, sysctls, runtime, isolation,
-    masked_paths, readonly_paths))
+BOOST_DESCRIBE_STRUCT(Resources, (),
+                      (cpu_shares, memory, cgroup_parent, blkio_weight, blkio_weight_device, blkio_device_read_bps,
+                       blkio_device_write_bps, blkio_device_read_iops, blkio_device_write_iops, cpu_period, cpu_quota,
+                       cpu_realtime_period, cpu_realtime_runtime, cpuset_cpus, cpuset_mems, devices,
+                       device_cgroup_rules, device_requests, memory_reservation, memory_swap, memory_swappiness,
+                       nano_cpus, oom_kill_disable, init, pids_limit, ulimits, cpu_count, cpu_percent, io_maximum_iops,
+                       io_maximum_bandwidth))
+BOOST_DESCRIBE_STRUCT(HostConfig, (Resources),
+                      (binds, container_id_file, log_config, network_mode, port_bindings, restart_policy, auto_remove,
+                       volume_driver, volumes_from, mounts, console_size, annotations, cap_add, cap_drop, cgroupns_mode,
+                       dns, dns_options, dns_search, extra_hosts, group_add, ipc_mode, cgroup, links, oom_score_adj,
+                       pid_mode, privileged, publish_all_ports, readonly_rootfs, security_opt, storage_opt, tmpfs,
+                       uts_mode, userns_mode, shm_size, sysctls, runtime, isolation, masked_paths, readonly_paths))
 BOOST_DESCRIBE_STRUCT(EndpointIpamConfig, (), (ipv4_address, ipv6_address, link_local_ips))
-BOOST_DESCRIBE_STRUCT(EndpointSettings, (), (ipam_config, links, aliases, mac_address, driver_opts, gw_priority,
-                                             network_id, endpoint_id, gateway, ip_address, ip_prefix_len, ipv6_gateway,
-                                             global_ipv6_address, global_ipv6_prefix_len, dns_names))
+BOOST_DESCRIBE_STRUCT(EndpointSettings, (),
+                      (ipam_config, links, aliases, mac_address, driver_opts, gw_priority, network_id, endpoint_id,
+                       gateway, ip_address, ip_prefix_len, ipv6_gateway, global_ipv6_address, global_ipv6_prefix_len,
+                       dns_names))
 BOOST_DESCRIBE_STRUCT(NetworkingConfig, (), (endpoints_config))
 
 namespace internal {
-inline constexpr codec::JsonName kSpecNames[] = {
-    {"args_escaped", "ArgsEscaped"}, {"container_id_file", "ContainerIDFile"}, {"uts_mode", "UTSMode"},
-    {"device_ids", "DeviceIDs"}, {"io_maximum_iops", "IOMaximumIOps"}, {"io_maximum_bandwidth", "IOMaximumBandwidth"},
-    {"blkio_device_read_iops", "BlkioDeviceReadIOps"}, {"blkio_device_write_iops", "BlkioDeviceWriteIOps"},
-    {"ipam_config", "IPAMConfig"}, {"ipv4_address", "IPv4Address"}, {"ipv6_address", "IPv6Address"},
-    {"link_local_ips", "LinkLocalIPs"}, {"network_id", "NetworkID"}, {"endpoint_id", "EndpointID"},
-    {"ip_address", "IPAddress"}, {"ip_prefix_len", "IPPrefixLen"}, {"ipv6_gateway", "IPv6Gateway"},
-    {"global_ipv6_address", "GlobalIPv6Address"}, {"global_ipv6_prefix_len", "GlobalIPv6PrefixLen"},
-    {"dns_names", "DNSNames"}, {"cpu_realtime_period", "CpuRealtimePeriod"}};
+inline constexpr codec::JsonName kSpecNames[] = {{"args_escaped", "ArgsEscaped"},
+                                                 {"container_id_file", "ContainerIDFile"},
+                                                 {"uts_mode", "UTSMode"},
+                                                 {"device_ids", "DeviceIDs"},
+                                                 {"io_maximum_iops", "IOMaximumIOps"},
+                                                 {"io_maximum_bandwidth", "IOMaximumBandwidth"},
+                                                 {"blkio_device_read_iops", "BlkioDeviceReadIOps"},
+                                                 {"blkio_device_write_iops", "BlkioDeviceWriteIOps"},
+                                                 {"ipam_config", "IPAMConfig"},
+                                                 {"ipv4_address", "IPv4Address"},
+                                                 {"ipv6_address", "IPv6Address"},
+                                                 {"link_local_ips", "LinkLocalIPs"},
+                                                 {"network_id", "NetworkID"},
+                                                 {"endpoint_id", "EndpointID"},
+                                                 {"ip_address", "IPAddress"},
+                                                 {"ip_prefix_len", "IPPrefixLen"},
+                                                 {"ipv6_gateway", "IPv6Gateway"},
+                                                 {"global_ipv6_address", "GlobalIPv6Address"},
+                                                 {"global_ipv6_prefix_len", "GlobalIPv6PrefixLen"},
+                                                 {"dns_names", "DNSNames"},
+                                                 {"cpu_realtime_period", "CpuRealtimePeriod"}};
 }  // namespace internal
 template <typename T>
 constexpr codec::JsonStyle json_style(const T*) {

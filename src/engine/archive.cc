@@ -159,7 +159,8 @@ Result<void> Core::copy_to(const std::string& name, const std::string& path, Byt
   auto target = sys::open_dir_in_root(tree.root.get(), tree.path);
   if (!target) {
     if (target.error().errno_value() == ENOENT) return missing(path, name);
-    if (target.error().errno_value() == ENOTDIR) return fail(Code::InvalidArgument, "extraction point is not a directory");
+    if (target.error().errno_value() == ENOTDIR)
+      return fail(Code::InvalidArgument, "extraction point is not a directory");
     return std::move(target).error();
   }
   if (tree.read_only) {
@@ -174,7 +175,8 @@ Result<void> Core::copy_to(const std::string& name, const std::string& path, Byt
     if (!tree.lock.owns_lock()) rootfs = TRY(open_rootfs(record->id));
     options.chown = find_user(rootfs.root.valid() ? rootfs.root.get() : tree.root.get(), record->config.user);
     if (!options.chown) {
-      return fail(Code::InvalidArgument, "unable to find user {}: no matching entries in passwd file", record->config.user);
+      return fail(Code::InvalidArgument, "unable to find user {}: no matching entries in passwd file",
+                  record->config.user);
     }
   }
   auto plain = image::make_decompressor(tar);

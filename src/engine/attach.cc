@@ -38,7 +38,8 @@ Result<void> Core::resize_container(const std::string& name, uint16_t rows, uint
   auto connection = found.cell->connection();
   if (!connection) return fail(Code::Conflict, "container {} is not running", found.record->id);
   TRY(connection->resize("", rows, columns));
-  tell(container_event(*found.record, "resize", {{"height", std::to_string(rows)}, {"width", std::to_string(columns)}}));
+  tell(
+      container_event(*found.record, "resize", {{"height", std::to_string(rows)}, {"width", std::to_string(columns)}}));
   return {};
 }
 

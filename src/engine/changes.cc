@@ -21,8 +21,10 @@ Result<std::vector<std::string>> split_words(std::string_view text) {
       word += text[++i];
       in_word = true;
     } else if (quote) {
-      if (c == quote) quote = 0;
-      else word += c;
+      if (c == quote)
+        quote = 0;
+      else
+        word += c;
     } else if (c == '"' || c == '\'') {
       quote = c;
       in_word = true;
@@ -62,7 +64,8 @@ Result<std::vector<std::pair<std::string, std::string>>> pairs_of(const std::str
   }
   for (const auto& word : words) {
     auto parts = split_once(word, '=');
-    if (!parts || parts->first.empty()) return fail(Code::InvalidArgument, "syntax error: \"{}\" must be name=value", word);
+    if (!parts || parts->first.empty())
+      return fail(Code::InvalidArgument, "syntax error: \"{}\" must be name=value", word);
     out.emplace_back(parts->first, parts->second);
   }
   return out;
@@ -101,8 +104,10 @@ Result<void> apply_health(const std::string& arguments, oci::ImageConfig& config
 
 Result<void> add_words(const std::string& arguments, std::set<std::string>& out, bool ports) {
   std::vector<std::string> words;
-  if (arguments.starts_with('[')) words = TRY(codec::from_json<std::vector<std::string>>(arguments));
-  else words = TRY(split_words(arguments));
+  if (arguments.starts_with('['))
+    words = TRY(codec::from_json<std::vector<std::string>>(arguments));
+  else
+    words = TRY(split_words(arguments));
   for (auto& word : words) out.insert(ports && word.find('/') == std::string::npos ? word + "/tcp" : word);
   return {};
 }
@@ -113,12 +118,18 @@ Result<void> apply_one(const std::string& verb, const std::string& arguments, oc
   if (verb == "HEALTHCHECK") return apply_health(arguments, config);
   if (verb == "EXPOSE") return add_words(arguments, config.exposed_ports, true);
   if (verb == "VOLUME") return add_words(arguments, config.volumes, false);
-  if (verb == "CMD") config.cmd = command_of(arguments, config);
-  else if (verb == "ENTRYPOINT") config.entrypoint = command_of(arguments, config);
-  else if (verb == "USER") config.user = arguments;
-  else if (verb == "STOPSIGNAL") config.stop_signal = arguments;
-  else if (verb == "ONBUILD") config.on_build.push_back(arguments);
-  else if (verb == "WORKDIR") config.working_dir = arguments.starts_with('/') ? arguments : config.working_dir + "/" + arguments;
+  if (verb == "CMD")
+    config.cmd = command_of(arguments, config);
+  else if (verb == "ENTRYPOINT")
+    config.entrypoint = command_of(arguments, config);
+  else if (verb == "USER")
+    config.user = arguments;
+  else if (verb == "STOPSIGNAL")
+    config.stop_signal = arguments;
+  else if (verb == "ONBUILD")
+    config.on_build.push_back(arguments);
+  else if (verb == "WORKDIR")
+    config.working_dir = arguments.starts_with('/') ? arguments : config.working_dir + "/" + arguments;
   else if (verb == "LABEL") {
     for (auto& [name, value] : TRY(pairs_of(arguments))) config.labels[name] = value;
   } else {
@@ -136,7 +147,8 @@ Result<void> apply_changes(const std::vector<std::string>& changes, oci::ImageCo
       if (line.empty()) continue;
       size_t space = line.find_first_of(" \t");
       std::string verb = to_upper(line.substr(0, space));
-      std::string arguments(space == std::string::npos ? std::string_view() : trim(std::string_view(line).substr(space)));
+      std::string arguments(space == std::string::npos ? std::string_view()
+                                                       : trim(std::string_view(line).substr(space)));
       TRY_CONTEXT(apply_one(verb, arguments, config), verb);
     }
   }

@@ -81,8 +81,9 @@ Result<void> Core::normalise_networks(ContainerRecord& record) {
     }
   }
   if ((mode == "host" || mode == "none") && record.networks.size() > 1) {
-    return fail(Code::InvalidArgument, "conflicting options: cannot attach both user-defined and non-user-defined "
-                                       "network-modes");
+    return fail(Code::InvalidArgument,
+                "conflicting options: cannot attach both user-defined and non-user-defined "
+                "network-modes");
   }
   return {};
 }

@@ -10,8 +10,9 @@
 
 namespace sampan::network {
 BOOST_DESCRIBE_STRUCT(PortMapping, (), (protocol, container_port, host_ip, host_port))
-BOOST_DESCRIBE_STRUCT(Endpoint, (), (network_id, endpoint_id, container_id, container_name, dns_names, interface_name,
-                                     host_interface, ip_address, gateway, mac_address, prefix_len, ports))
+BOOST_DESCRIBE_STRUCT(Endpoint, (),
+                      (network_id, endpoint_id, container_id, container_name, dns_names, interface_name, host_interface,
+                       ip_address, gateway, mac_address, prefix_len, ports))
 }  // namespace sampan::network
 
 namespace sampan::engine {
@@ -74,7 +75,8 @@ Result<std::vector<WantedPort>> wanted_ports(const ContainerRecord& record) {
 
 /// Attaches; while a port of a range is taken the next one is tried.
 Result<network::Endpoint> attach_with_ports(network::Networks& networks, network::AttachRequest request,
-                                            std::vector<WantedPort> wanted, const sys::NsFd& ns, const sys::Fd& netlink) {
+                                            std::vector<WantedPort> wanted, const sys::NsFd& ns,
+                                            const sys::Fd& netlink) {
   for (;;) {
     request.ports.clear();
     for (const auto& port : wanted) request.ports.push_back(port.mapping);
@@ -170,7 +172,8 @@ void Core::detach_networks(std::vector<network::Endpoint>& endpoints) {
 /// Deleting a link waits some 25 ms for the kernel. Nobody waits with it unless the endpoint holds what the next
 /// container may ask for by name: ports, an address of its choice.
 void Core::detach_after_exit(const ContainerRecord& record, std::vector<network::Endpoint>& endpoints) {
-  bool fixed = std::ranges::any_of(record.networks, [](const auto& item) { return item.second.ipam_config.has_value(); });
+  bool fixed =
+      std::ranges::any_of(record.networks, [](const auto& item) { return item.second.ipam_config.has_value(); });
   bool published = std::ranges::any_of(endpoints, [](const auto& endpoint) { return !endpoint.ports.empty(); });
   if (endpoints.empty() || fixed || published) return detach_networks(endpoints);
   {

@@ -55,7 +55,9 @@ Result<std::unique_ptr<Core>> Core::open(EngineOptions options) {
   return core;
 }
 
-Core::~Core() { shutdown(); }
+Core::~Core() {
+  shutdown();
+}
 
 void Core::shutdown() {
   if (shutting_down_.exchange(true)) return;

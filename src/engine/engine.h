@@ -41,13 +41,13 @@ namespace sampan::engine {
 struct EngineOptions {
   std::string data_root = "/var/lib/sampan";
   std::string exec_root = "/run/sampan";
-  std::string shim_program;                 // path of sampan-shim
-  std::string init_program;                 // path of the static init for --init, "" when missing
-  std::string cgroup_parent = "/sampan";    // distinguishes daemons on one host
-  std::string instance;                     // "" for the default roots, else a short hash of them
+  std::string shim_program;               // path of sampan-shim
+  std::string init_program;               // path of the static init for --init, "" when missing
+  std::string cgroup_parent = "/sampan";  // distinguishes daemons on one host
+  std::string instance;                   // "" for the default roots, else a short hash of them
   std::string bridge_address;
   std::set<std::string> insecure_registries;
-  std::string certs_dir;                    // certs.d of registries, "" for the default
+  std::string certs_dir;  // certs.d of registries, "" for the default
   std::vector<std::string> dns;
 };
 
@@ -83,9 +83,9 @@ struct NetworkCounters {
 struct StatsSample {
   codec::Time read;
   cgroup::Stats cgroup;
-  uint64_t system_cpu = 0;       // nanoseconds, all CPUs, from /proc/stat
+  uint64_t system_cpu = 0;  // nanoseconds, all CPUs, from /proc/stat
   uint32_t online_cpus = 0;
-  uint64_t memory_limit = 0;     // the host's memory when the container has none
+  uint64_t memory_limit = 0;  // the host's memory when the container has none
   std::map<std::string, NetworkCounters> networks;
 };
 
@@ -134,8 +134,10 @@ class Engine {
   /// Errors: NotModified when it runs already.
   virtual Result<void> start_container(const std::string& name) = 0;
   /// timeout: seconds, nullopt the container's own, -1 for ever. Errors: NotModified when it does not run.
-  virtual Result<void> stop_container(const std::string& name, std::optional<int> timeout, const std::string& signal) = 0;
-  virtual Result<void> restart_container(const std::string& name, std::optional<int> timeout, const std::string& signal) = 0;
+  virtual Result<void> stop_container(const std::string& name, std::optional<int> timeout,
+                                      const std::string& signal) = 0;
+  virtual Result<void> restart_container(const std::string& name, std::optional<int> timeout,
+                                         const std::string& signal) = 0;
   virtual Result<void> kill_container(const std::string& name, const std::string& signal) = 0;
   virtual Result<void> pause_container(const std::string& name) = 0;
   virtual Result<void> unpause_container(const std::string& name) = 0;
@@ -149,7 +151,8 @@ class Engine {
   /// Of a container that does not run, `read` is zero and nothing else means anything.
   virtual Result<StatsSample> sample_stats(const std::string& name) = 0;
   virtual Result<PathStat> stat_path(const std::string& name, const std::string& path) = 0;
-  virtual Result<void> copy_from(const std::string& name, const std::string& path, ByteSink& tar, const Cancel& cancel) = 0;
+  virtual Result<void> copy_from(const std::string& name, const std::string& path, ByteSink& tar,
+                                 const Cancel& cancel) = 0;
   virtual Result<void> copy_to(const std::string& name, const std::string& path, ByteSource& tar,
                                bool no_overwrite_dir_non_dir, bool copy_uid_gid, const Cancel& cancel) = 0;
   virtual Result<void> export_container(const std::string& name, ByteSink& tar, const Cancel& cancel) = 0;
@@ -161,9 +164,11 @@ class Engine {
 
   /// Hands the client's connection to the container's shim. Not running: Conflict. On error the connection comes back
   /// to the caller through `client`.
-  virtual Result<void> attach_container(const std::string& name, sys::Fd& client, const shim::AttachOptions& options) = 0;
+  virtual Result<void> attach_container(const std::string& name, sys::Fd& client,
+                                        const shim::AttachOptions& options) = 0;
   /// Clients that attached before start are kept and wired when it starts.
-  virtual Result<std::unique_ptr<logs::Reader>> open_logs(const std::string& name, const logs::ReadOptions& options) = 0;
+  virtual Result<std::unique_ptr<logs::Reader>> open_logs(const std::string& name,
+                                                          const logs::ReadOptions& options) = 0;
 
   /// Calls `done` once (from any thread, must not block) when the condition holds; dropping the handle cancels.
   /// The condition is armed when this returns.

@@ -47,10 +47,10 @@ class StringSource final : public ByteSource {
   size_t at_ = 0;
 };
 
-#define ASSERT_OK(expr)                                          \
-  do {                                                           \
-    auto&& ok_result = (expr);                                   \
-    ASSERT_TRUE(ok_result) << ok_result.error().message();       \
+#define ASSERT_OK(expr)                                    \
+  do {                                                     \
+    auto&& ok_result = (expr);                             \
+    ASSERT_TRUE(ok_result) << ok_result.error().message(); \
   } while (0)
 
 /// A root filesystem with busybox and little else, as a tar.
@@ -96,11 +96,13 @@ class EngineTest : public ::testing::Test {
   void TearDown() override {
     if (engine_) {
       auto all = engine_->list_containers({.all = true});
-      for (const auto& record : std::move(all).value_or({})) (void)engine_->remove_container(record->id, {.force = true, .volumes = true});
+      for (const auto& record : std::move(all).value_or({}))
+        (void)engine_->remove_container(record->id, {.force = true, .volumes = true});
       EXPECT_TRUE(engine_->networks().teardown());
       engine_.reset();
     }
-    for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) ::rmdir((root + options_.cgroup_parent).c_str());
+    for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
+      ::rmdir((root + options_.cgroup_parent).c_str());
     for (const auto& name : sys::list_dir("/sys/fs/cgroup").value_or({})) {
       ::rmdir(("/sys/fs/cgroup/" + name + options_.cgroup_parent).c_str());
     }
@@ -298,7 +300,8 @@ TEST_F(EngineTest, names_are_unique_and_rename_moves_them) {
   auto taken = engine_->create_container(spec("first", {"true"}));
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code(), Code::Conflict);
-  EXPECT_THAT(taken.error().message(), HasSubstr("The container name \"/first\" is already in use by container \"" + id));
+  EXPECT_THAT(taken.error().message(),
+              HasSubstr("The container name \"/first\" is already in use by container \"" + id));
   ASSERT_OK(engine_->rename_container("first", "second"));
   EXPECT_EQ(record("second").id, id);
   EXPECT_NE(create(spec("first", {"true"})), id);

@@ -23,14 +23,16 @@ class StoredEvents final : public EventLog {
   explicit StoredEvents(store::Store& store) : store_(store) {}
 
   Result<void> open() {
-    TRY(store_.query("CREATE TABLE IF NOT EXISTS events(sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
+    TRY(
+        store_.query("CREATE TABLE IF NOT EXISTS events(sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
                      " type TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL, attributes TEXT NOT NULL,"
                      " scope TEXT NOT NULL)"));
     return {};
   }
 
   Result<void> append(Event event) override {
-    // The number comes from the database, under its lock: a lock of our own here could meet a transaction's the other way.
+    // The number comes from the database, under its lock: a lock of our own here could meet a transaction's the other
+    // way.
     auto rows = TRY(store_.query("INSERT INTO events VALUES(NULL,?,?,?,?,?,?) RETURNING sequence",
                                  {event.time.unix_nanos, event.type, event.action, event.actor_id,
                                   codec::to_json(event.attributes), event.scope}));
@@ -44,11 +46,11 @@ class StoredEvents final : public EventLog {
 
   Result<std::vector<Event>> read(int64_t after, std::optional<codec::Time> since, std::optional<codec::Time> until,
                                   size_t limit) override {
-    auto rows = TRY(store_.query(
-        "SELECT sequence, at, type, action, actor, attributes, scope FROM events"
-        " WHERE sequence > ? AND at >= ? AND at <= ? ORDER BY sequence LIMIT ?",
-        {after, since ? since->unix_nanos : INT64_MIN, until ? until->unix_nanos : INT64_MAX,
-         static_cast<int64_t>(std::min<size_t>(limit, INT32_MAX))}));
+    auto rows =
+        TRY(store_.query("SELECT sequence, at, type, action, actor, attributes, scope FROM events"
+                         " WHERE sequence > ? AND at >= ? AND at <= ? ORDER BY sequence LIMIT ?",
+                         {after, since ? since->unix_nanos : INT64_MIN, until ? until->unix_nanos : INT64_MAX,
+                          static_cast<int64_t>(std::min<size_t>(limit, INT32_MAX))}));
     std::vector<Event> out;
     out.reserve(rows.size());
     for (const auto& row : rows) {

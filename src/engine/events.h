@@ -21,8 +21,8 @@
 namespace sampan::engine {
 
 struct Event {
-  int64_t sequence = 0;                           // set by append()
-  std::string type, action;                       // "container", "start"
+  int64_t sequence = 0;      // set by append()
+  std::string type, action;  // "container", "start"
   std::string actor_id;
   std::map<std::string, std::string> attributes;  // name, image, labels, exitCode, ...
   std::string scope = "local";

@@ -25,7 +25,9 @@ Result<std::string> Core::create_exec(const std::string& name, const ExecSpec& s
   return id;
 }
 
-Result<ExecState> Core::get_exec(const std::string& id) { return execs_.get(id); }
+Result<ExecState> Core::get_exec(const std::string& id) {
+  return execs_.get(id);
+}
 
 Result<void> Core::start_exec(const std::string& id, bool detach, std::optional<sys::Fd> client,
                               const shim::AttachOptions& options,

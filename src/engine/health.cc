@@ -49,10 +49,10 @@ void Core::schedule_probe(const CellPtr& cell, const ContainerRecord& record) {
   auto plan = plan_health(record.config);
   if (plan.argv.empty() || !record.state.health) return;
   auto delay = probe_delay(*record.state.health, plan, in_start_period(record, plan));
-  auto token = loop_->after(std::chrono::ceil<std::chrono::milliseconds>(delay),
-                            [this, cell, generation = record.generation] {
-    workers_.post(cell->id, [this, cell, generation] { run_probe(cell, generation); });
-  });
+  auto token =
+      loop_->after(std::chrono::ceil<std::chrono::milliseconds>(delay), [this, cell, generation = record.generation] {
+        workers_.post(cell->id, [this, cell, generation] { run_probe(cell, generation); });
+      });
   std::lock_guard lock(cell->live);
   cell->health.timer = token;
 }
@@ -94,11 +94,11 @@ void Core::run_probe(const CellPtr& cell, uint64_t generation) {
     if (pair) watch_output(cell, request.exec_id, std::make_shared<sys::Fd>(std::move(pair->first)));
     health.deadline = loop_->after(std::chrono::ceil<std::chrono::milliseconds>(plan.timeout),
                                    [this, cell, connection, id = request.exec_id] {
-      workers_.post(cell->id, [this, cell, connection, id] {
-        (void)connection->signal_exec(id, SIGKILL);
-        finish_probe(cell, id, -1, true);
-      });
-    });
+                                     workers_.post(cell->id, [this, cell, connection, id] {
+                                       (void)connection->signal_exec(id, SIGKILL);
+                                       finish_probe(cell, id, -1, true);
+                                     });
+                                   });
   }
   std::optional<sys::Fd> client;
   if (pair) client = std::move(pair->second);

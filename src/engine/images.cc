@@ -21,7 +21,8 @@ Result<void> Core::tag_image(const std::string& name, const oci::Reference& targ
   return {};
 }
 
-Result<std::vector<image::RemovedImage>> Core::remove_image(const std::string& name, image::Force force, bool no_prune) {
+Result<std::vector<image::RemovedImage>> Core::remove_image(const std::string& name, image::Force force,
+                                                            bool no_prune) {
   auto image = TRY(images_->get(name));
   auto used_by = [this](const std::string& id) {
     std::vector<std::string> out;

@@ -141,8 +141,8 @@ Result<std::string> Core::mount_source(const MountPlan& plan) {
   if (plan.point.type == "bind") {
     if (sys::path_exists(plan.point.source)) return plan.point.source;
     if (!plan.create_source) {
-      return fail(Code::InvalidArgument,
-                  "invalid mount config for type \"bind\": bind source path does not exist: {}", plan.point.source);
+      return fail(Code::InvalidArgument, "invalid mount config for type \"bind\": bind source path does not exist: {}",
+                  plan.point.source);
     }
     TRY_CONTEXT(sys::make_dirs(plan.point.source, 0755), "error while creating mount source path");
     return plan.point.source;

@@ -21,8 +21,8 @@ Result<void> Core::remove_network(const std::string& name) {
   wait_for_detaches();
   auto endpoints = networks_->endpoints(record.id);
   if (!endpoints.empty()) {
-    return fail(Code::PermissionDenied, "error while removing network: network {} id {} has active endpoints", record.name,
-                record.id);
+    return fail(Code::PermissionDenied, "error while removing network: network {} id {} has active endpoints",
+                record.name, record.id);
   }
   TRY(networks_->remove(record.id));
   tell(event_of("network", "destroy", record.id, {{"name", record.name}, {"type", record.driver}}));
@@ -55,15 +55,18 @@ Result<void> Core::connect_network(const std::string& network, const std::string
   ContainerRecord record = *locked.record;
   const std::string& mode = record.host_config.network_mode;
   if (mode == "host" || target.driver == "host") {
-    return fail(Code::PermissionDenied, "container cannot be connected to host network or disconnected from hostnetwork");
+    return fail(Code::PermissionDenied,
+                "container cannot be connected to host network or disconnected from hostnetwork");
   }
   if (mode.starts_with("container:")) {
-    return fail(Code::PermissionDenied, "container sharing network namespace with another container or host cannot be "
-                                        "connected to any other network");
+    return fail(Code::PermissionDenied,
+                "container sharing network namespace with another container or host cannot be "
+                "connected to any other network");
   }
   if (target.name == "none" || mode == "none") {
-    return fail(Code::PermissionDenied, "container cannot be connected to multiple networks with one of the networks in "
-                                        "private (none) mode");
+    return fail(Code::PermissionDenied,
+                "container cannot be connected to multiple networks with one of the networks in "
+                "private (none) mode");
   }
   if (record.networks.contains(target.name)) {
     return fail(Code::PermissionDenied, "endpoint with name {} already exists in network {}", record.name, target.name);
@@ -77,8 +80,8 @@ Result<void> Core::connect_network(const std::string& network, const std::string
   size_t index = free_interface(endpoints);
   std::vector<network::Endpoint> fresh;
   // Never the gateway: the container has one from its first network, unless this is its first.
-  TRY(attach_network(record, target.name, endpoints.empty() ? 0 : std::max<size_t>(index, 1),
-                     sys::NsFd(ns.release()), locked.cell->netlink, fresh));
+  TRY(attach_network(record, target.name, endpoints.empty() ? 0 : std::max<size_t>(index, 1), sys::NsFd(ns.release()),
+                     locked.cell->netlink, fresh));
   endpoints.insert(endpoints.end(), fresh.begin(), fresh.end());
   show_endpoints(record, endpoints);
   auto saved = save(record, {network_event(target.id, "connect", record.id)},
@@ -107,7 +110,8 @@ Result<void> Core::disconnect_network(const std::string& network, const std::str
   auto& locked = *found;
   ContainerRecord record = *locked.record;
   if (record.host_config.network_mode == "host") {
-    return fail(Code::PermissionDenied, "container cannot be connected to host network or disconnected from hostnetwork");
+    return fail(Code::PermissionDenied,
+                "container cannot be connected to host network or disconnected from hostnetwork");
   }
   if (!record.networks.contains(target.name)) {
     if (force) return {};

@@ -35,7 +35,8 @@ Result<void> Core::recover() {
     bool half = status == container::Status::Created && !snapshots_->exists(SnapshotKey(record->id));
     bool ended = status == container::Status::Exited && record->host_config.auto_remove;
     if (status != container::Status::Removing && !half && !ended) continue;
-    if (auto locked = lock_cell(containers_.cell(record->id))) (void)remove_locked(*locked, record->host_config.auto_remove);
+    if (auto locked = lock_cell(containers_.cell(record->id)))
+      (void)remove_locked(*locked, record->host_config.auto_remove);
   }
   resume_restarts();
   return {};
@@ -77,8 +78,10 @@ void Core::reconnect(const CellPtr& cell, std::vector<network::Endpoint>& live) 
     return;
   }
   if (connection) (void)(*connection)->signal(SIGKILL);  // of another generation: nobody's any more
-  if (ran) settle_lost(cell);
-  else (void)sys::remove_tree(shim_dir(cell->id));
+  if (ran)
+    settle_lost(cell);
+  else
+    (void)sys::remove_tree(shim_dir(cell->id));
 }
 
 /// Applies the exit that happened while no daemon ran; one that nobody recorded is never a success.

@@ -17,8 +17,10 @@ Error runtime_error(const Error& error, const char* what) {
   int exit_code = container::start_failure_code(text);
   // A request that could not work is the client's; anything else is ours.
   Code code = exit_code == 128 && error.code() != Code::InvalidArgument ? Code::Internal : Code::InvalidArgument;
-  return fail(code, "failed to create task for container: failed to create shim task: OCI runtime create failed: {}: {}: "
-                    "unknown", what, text);
+  return fail(code,
+              "failed to create task for container: failed to create shim task: OCI runtime create failed: {}: {}: "
+              "unknown",
+              what, text);
 }
 
 }  // namespace
@@ -86,8 +88,12 @@ Result<void> Core::plan_process(StartAttempt& attempt) {
     const char* file = std::string_view(type) == "network" ? "net" : type;
     facts.namespace_paths[type] = fmt::format("/proc/{}/ns/{}", owner->state.pid, file);
     if (std::string_view(type) == "ipc") {
-      facts.mounts.push_back({"/dev/shm", "bind", fmt::format("/proc/{}/root/dev/shm", owner->state.pid),
-                              {"rbind", "rprivate", "nosuid", "noexec", "nodev"}, {}, {}});
+      facts.mounts.push_back({"/dev/shm",
+                              "bind",
+                              fmt::format("/proc/{}/root/dev/shm", owner->state.pid),
+                              {"rbind", "rprivate", "nosuid", "noexec", "nodev"},
+                              {},
+                              {}});
     }
   }
   attempt.request.spec = TRY(container::make_runtime_spec(record, facts));
@@ -125,7 +131,8 @@ Result<void> Core::create_process(StartAttempt& attempt) {
   if (record.host_config.group_add) request.group_add = *record.host_config.group_add;
   request.cgroup_path = cgroup_path(record);
   if (record.host_config.init.value_or(false)) {
-    if (options_.init_program.empty()) return fail(Code::NotImplemented, "--init: this installation has no init program");
+    if (options_.init_program.empty())
+      return fail(Code::NotImplemented, "--init: this installation has no init program");
     request.init_path = options_.init_program;
   }
   request.tty = record.config.tty;
@@ -153,8 +160,9 @@ Result<void> Core::create_process(StartAttempt& attempt) {
 Result<void> Core::release_process(StartAttempt& attempt) {
   auto started = zygote_->start(*attempt.connection);
   if (!started) {
-    return runtime_error(started.error(), "runc create failed: unable to start container process: error during "
-                                          "container init");
+    return runtime_error(started.error(),
+                         "runc create failed: unable to start container process: error during "
+                         "container init");
   }
   attempt.started = std::move(*started);
   return {};

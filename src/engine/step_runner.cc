@@ -114,8 +114,10 @@ class ContainerSteps final : public build::StepRunner {
   }
 
   void release(const std::string& id_or_key) override {
-    if (engine_.get_container(id_or_key)) (void)engine_.remove_container(id_or_key, {.force = true, .volumes = true});
-    else (void)engine_.snapshots().remove(SnapshotKey(id_or_key));  // recover() tries again
+    if (engine_.get_container(id_or_key))
+      (void)engine_.remove_container(id_or_key, {.force = true, .volumes = true});
+    else
+      (void)engine_.snapshots().remove(SnapshotKey(id_or_key));  // recover() tries again
   }
 
   Result<std::string> pull(const std::string& reference, const build::BuildOptions& options,
@@ -156,6 +158,8 @@ class ContainerSteps final : public build::StepRunner {
 
 }  // namespace
 
-std::unique_ptr<build::StepRunner> make_step_runner(Engine& engine) { return std::make_unique<ContainerSteps>(engine); }
+std::unique_ptr<build::StepRunner> make_step_runner(Engine& engine) {
+  return std::make_unique<ContainerSteps>(engine);
+}
 
 }  // namespace sampan::engine

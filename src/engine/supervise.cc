@@ -24,7 +24,8 @@ void Core::adopt_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection>
   watch_shim(cell, std::move(connection));
 }
 
-/// One wake-up, then the workers read: asking for the next event acknowledges the last, so each must have been acted on.
+/// One wake-up, then the workers read: asking for the next event acknowledges the last, so each must have been acted
+/// on.
 void Core::watch_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection> connection) {
   auto drain = [this, cell, connection] {
     workers_.post(cell->id, [this, cell, connection] { drain_shim(cell, connection); });
@@ -61,9 +62,15 @@ void Core::take_event(const CellPtr& cell, const shim::ShimEvent& event) {
         finish_probe(cell, event.exec_id, event.exit_code, false);
       }
       break;
-    case Kind::Oom: tell(container_event(*record, "oom")); break;
-    case Kind::Detach: tell(container_event(*record, "detach")); break;
-    case Kind::ExecDetach: tell(container_event(*record, "exec_detach", {{"execID", event.exec_id}})); break;
+    case Kind::Oom:
+      tell(container_event(*record, "oom"));
+      break;
+    case Kind::Detach:
+      tell(container_event(*record, "detach"));
+      break;
+    case Kind::ExecDetach:
+      tell(container_event(*record, "exec_detach", {{"execID", event.exec_id}}));
+      break;
   }
 }
 
@@ -90,8 +97,8 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   if (!locked) return;
   const ContainerRecord& before = *locked->record;
   auto status = container::status_of(before);
-  bool current = before.generation == generation &&
-                 (status == container::Status::Running || status == container::Status::Paused);
+  bool current =
+      before.generation == generation && (status == container::Status::Running || status == container::Status::Paused);
   if (!current) return;
   auto ran = between(before.state.started_at, exit.finished_at);
   container::RestartPlan plan;
@@ -105,9 +112,9 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   }
   auto record = container::apply_exit(before, exit, plan.restart);
   std::vector<Event> events;
-  events.push_back(container_event(record, "die",
-                                   {{"exitCode", std::to_string(exit.exit_code)},
-                                    {"execDuration", std::to_string(ran.count() / 1000)}}));
+  events.push_back(container_event(
+      record, "die",
+      {{"exitCode", std::to_string(exit.exit_code)}, {"execDuration", std::to_string(ran.count() / 1000)}}));
   for (const auto& endpoint : cell->endpoints) {
     events.push_back(network_event(endpoint.network_id, "disconnect", record.id));
   }

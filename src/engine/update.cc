@@ -9,7 +9,8 @@ Result<void> Core::rename_container(const std::string& name, const std::string& 
   std::string target = new_name.starts_with('/') ? new_name.substr(1) : new_name;
   if (target.empty()) return fail(Code::InvalidArgument, "Neither old nor new names may be empty");
   if (target.size() < 2 || !is_safe_component(target)) {
-    return fail(Code::InvalidArgument, "Invalid container name ({}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", target);
+    return fail(Code::InvalidArgument, "Invalid container name ({}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+                target);
   }
   auto locked = TRY(lock_container(name));
   ContainerRecord record = *locked.record;

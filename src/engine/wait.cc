@@ -14,7 +14,8 @@ Result<std::shared_ptr<void>> Core::wait_container(const std::string& name, Wait
     return std::make_shared<int>(0);
   }
   const std::string id = found->record->id;
-  // Armed first and checked afterwards: an exit in between calls the waiter, and only one of the two calls is passed on.
+  // Armed first and checked afterwards: an exit in between calls the waiter, and only one of the two calls is passed
+  // on.
   auto once = [called = std::make_shared<std::atomic<bool>>(false), done = std::move(done)](WaitResult result) {
     if (!called->exchange(true)) done(std::move(result));
   };

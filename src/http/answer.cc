@@ -26,7 +26,9 @@ std::string format_http_date() {
   return std::string(out, size);
 }
 
-bool has_no_body(int status) { return status == 204 || status == 304 || status < 200; }
+bool has_no_body(int status) {
+  return status == 204 || status == 304 || status < 200;
+}
 
 }  // namespace
 

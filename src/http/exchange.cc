@@ -21,8 +21,8 @@ namespace {
 
 constexpr size_t kHeaderLimit = 64 << 10;
 constexpr std::chrono::seconds kHeaderTime(10);
-constexpr size_t kDrainLimit = 256 << 10;   // an unread body up to here is read away so that the connection lives on
-constexpr size_t kBulkRead = 64 << 10;      // what one read of a large body takes from the socket
+constexpr size_t kDrainLimit = 256 << 10;  // an unread body up to here is read away so that the connection lives on
+constexpr size_t kBulkRead = 64 << 10;     // what one read of a large body takes from the socket
 
 /// Cancels the socket's waits unless it is dropped in time.
 class ReadDeadline {
@@ -141,9 +141,8 @@ Result<void> ConnectionExchange::take_head() {
 
 async::Task<void> ConnectionExchange::refuse(int status, std::string message) {
   std::string body = "{\"message\":\"" + message + "\"}\n";
-  Fields headers = {{"Content-Type", "application/json"},
-                    {"Content-Length", std::to_string(body.size())},
-                    {"Connection", "close"}};
+  Fields headers = {
+      {"Content-Type", "application/json"}, {"Content-Length", std::to_string(body.size())}, {"Connection", "close"}};
   std::string head = format_head(status, headers);
   std::array<std::string_view, 2> pieces = {head, body};
   (void)co_await connection_->write(pieces);  // it may have gone; the connection ends anyway
@@ -154,8 +153,7 @@ async::Task<void> ConnectionExchange::refuse(int status, std::string message) {
   ReadDeadline deadline(connection_, std::chrono::seconds(1));
   std::array<char, 4096> scratch;
   for (size_t total = 0; total < kDrainLimit;) {
-    auto [error, got] =
-        co_await socket.async_read_some(asio::buffer(scratch), asio::as_tuple(asio::use_awaitable));
+    auto [error, got] = co_await socket.async_read_some(asio::buffer(scratch), asio::as_tuple(asio::use_awaitable));
     if (error) break;
     total += got;
   }
@@ -284,12 +282,13 @@ std::unique_ptr<ByteSource> ConnectionExchange::body_source() {
   return std::make_unique<BodySource>(*this, connection_);
 }
 
-std::unique_ptr<ByteSink> ConnectionExchange::chunk_sink() { return std::make_unique<ChunkSink>(*this, connection_); }
+std::unique_ptr<ByteSink> ConnectionExchange::chunk_sink() {
+  return std::make_unique<ChunkSink>(*this, connection_);
+}
 
 Result<void> ConnectionExchange::start_stream_blocking(Response head) {
-  return run_on_loop<void>(*connection_, [this, &head]() -> async::Task<Result<void>> {
-    co_return co_await start_stream(std::move(head));
-  });
+  return run_on_loop<void>(
+      *connection_, [this, &head]() -> async::Task<Result<void>> { co_return co_await start_stream(std::move(head)); });
 }
 
 }  // namespace sampan::http::internal

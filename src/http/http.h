@@ -35,8 +35,8 @@ namespace sampan::http {
 
 /// What is left of a connection after a hijack.
 struct Hijacked {
-  sys::Fd socket;          // blocking mode
-  std::string leftover;    // bytes of the client that came behind the request
+  sys::Fd socket;        // blocking mode
+  std::string leftover;  // bytes of the client that came behind the request
 };
 
 class Exchange {

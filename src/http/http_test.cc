@@ -48,11 +48,13 @@ class Client {
   }
   /// Reads until `end` has been seen, the server closes, or five seconds pass.
   std::string read_until(std::string_view end) {
-    while (seen_.find(end) == std::string::npos && fill()) {}
+    while (seen_.find(end) == std::string::npos && fill()) {
+    }
     return seen_;
   }
   std::string read_all() {
-    while (fill()) {}
+    while (fill()) {
+    }
     return seen_;
   }
   void forget() { seen_.clear(); }
@@ -129,7 +131,8 @@ class HttpServer : public testing::Test {
       co_await async::blocking(pool_, [&exchange, this] {
         auto sink = exchange.chunk_sink();
         std::string block(65536, 'x');
-        while (sink->write(block)) {}
+        while (sink->write(block)) {
+        }
         (gone_ = true).notify_all();
       });
     } else if (request.path == "/hijack") {
@@ -171,8 +174,9 @@ class HttpServer : public testing::Test {
 
 TEST_F(HttpServer, answers_pipelined_requests_in_order_on_one_connection) {
   Client client(path_);
-  client.send("GET /echo?q=a%20b HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo?q=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
-              "GET /echo?q=3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  client.send(
+      "GET /echo?q=a%20b HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo?q=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
+      "GET /echo?q=3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   std::string all = client.read_all();
   EXPECT_THAT(all, HasSubstr("GET a b "));
   EXPECT_LT(all.find("GET a b "), all.find("POST 2 hi"));
@@ -182,7 +186,8 @@ TEST_F(HttpServer, answers_pipelined_requests_in_order_on_one_connection) {
 
 TEST_F(HttpServer, reads_chunked_bodies) {
   Client client(path_);
-  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n");
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n");
   EXPECT_THAT(client.read_until("abcdefg"), EndsWith("POST  abcdefg"));
 }
 
@@ -214,8 +219,9 @@ TEST_F(HttpServer, refuses_what_two_parsers_could_read_differently) {
 
 TEST_F(HttpServer, broken_chunking_is_400_and_ends_the_connection) {
   Client client(path_);
-  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"
-              "GET /echo?q=smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"
+      "GET /echo?q=smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
   std::string all = client.read_all();
   EXPECT_THAT(all, StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(all, Not(HasSubstr("smuggled")));
@@ -243,8 +249,10 @@ TEST_F(HttpServer, asks_for_the_body_only_when_the_handler_reads_it) {
 
 TEST_F(HttpServer, an_unread_body_does_not_become_the_next_request) {
   Client client(path_);
-  client.send("POST /ignore-body HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\nGET /echo?q=smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-              "GET /echo?q=real HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  client.send(
+      "POST /ignore-body HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\nGET /echo?q=smuggled HTTP/1.1\r\nHost: "
+      "x\r\n\r\n"
+      "GET /echo?q=real HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   std::string all = client.read_all();
   EXPECT_THAT(all, Not(HasSubstr("smuggled")));
 }
@@ -288,8 +296,8 @@ TEST_F(HttpServer, pool_threads_pump_a_large_body_in_both_directions) {
   Client client(path_);
   std::string payload(3 << 20, 'p');
   std::thread sender([&] {
-    client.send("POST /pump HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + std::to_string(payload.size()) +
-                "\r\n\r\n" + payload);
+    client.send("POST /pump HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
+                std::to_string(payload.size()) + "\r\n\r\n" + payload);
   });
   std::string all = client.read_all();
   sender.join();
@@ -324,7 +332,8 @@ TEST_F(HttpServer, notices_it_even_behind_a_pipelined_request) {
 
 TEST_F(HttpServer, hijack_gives_the_leftover_bytes_and_a_blocking_socket_that_half_closes) {
   Client client(path_);
-  client.send("POST /hijack HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}early");
+  client.send(
+      "POST /hijack HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}early");
   EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 101 UPGRADED\r\n"));
   client.send(" late");
   client.half_close();

@@ -19,13 +19,28 @@ struct Reason {
   int status;
   const char* phrase;
 };
-constexpr Reason kReasons[] = {
-    {100, "Continue"}, {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"},
-    {204, "No Content"}, {304, "Not Modified"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"},
-    {404, "Not Found"}, {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"},
-    {409, "Conflict"}, {413, "Request Entity Too Large"}, {415, "Unsupported Media Type"},
-    {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"}, {501, "Not Implemented"},
-    {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"}};
+constexpr Reason kReasons[] = {{100, "Continue"},
+                               {101, "Switching Protocols"},
+                               {200, "OK"},
+                               {201, "Created"},
+                               {202, "Accepted"},
+                               {204, "No Content"},
+                               {304, "Not Modified"},
+                               {400, "Bad Request"},
+                               {401, "Unauthorized"},
+                               {403, "Forbidden"},
+                               {404, "Not Found"},
+                               {405, "Method Not Allowed"},
+                               {406, "Not Acceptable"},
+                               {408, "Request Timeout"},
+                               {409, "Conflict"},
+                               {413, "Request Entity Too Large"},
+                               {415, "Unsupported Media Type"},
+                               {431, "Request Header Fields Too Large"},
+                               {500, "Internal Server Error"},
+                               {501, "Not Implemented"},
+                               {503, "Service Unavailable"},
+                               {505, "HTTP Version Not Supported"}};
 
 }  // namespace
 

@@ -15,16 +15,16 @@ namespace sampan::http {
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
-  std::string method;      // "GET"
-  std::string target;      // as sent
-  std::string path;        // decoded
-  Fields query;            // decoded, in order
+  std::string method;  // "GET"
+  std::string target;  // as sent
+  std::string path;    // decoded
+  Fields query;        // decoded, in order
   Fields headers;
   int64_t content_length = -1;
   bool has_body = false;
-  uint32_t peer_uid = 0, peer_pid = 0;   // unix sockets
+  uint32_t peer_uid = 0, peer_pid = 0;  // unix sockets
 
-  std::string header(std::string_view name) const;            // case-insensitive, "" when missing
+  std::string header(std::string_view name) const;              // case-insensitive, "" when missing
   std::optional<std::string> find(std::string_view key) const;  // first query value
   std::string get(std::string_view key, std::string_view fallback = "") const;
   std::vector<std::string> all(std::string_view key) const;

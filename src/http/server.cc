@@ -28,7 +28,8 @@ Result<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return fail(Code::InvalidArgument, "socket path \"{}\" must have 1 to {} bytes", path, sizeof(address.sun_path) - 1);
+    return fail(Code::InvalidArgument, "socket path \"{}\" must have 1 to {} bytes", path,
+                sizeof(address.sun_path) - 1);
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
@@ -152,7 +153,8 @@ class LoopServer final : public Server {
     socket.assign(listener.protocol(), fd.get(), error);
     if (error) return;  // fd closes it
     (void)fd.release();
-    auto connection = std::make_shared<internal::Connection>(std::move(socket), peer.uid, static_cast<uint32_t>(peer.pid));
+    auto connection =
+        std::make_shared<internal::Connection>(std::move(socket), peer.uid, static_cast<uint32_t>(peer.pid));
     state->connections.insert(connection);
     asio::co_spawn(executor, internal::serve(connection, handler),
                    [state, weak = std::weak_ptr(connection)](std::exception_ptr) { state->connections.erase(weak); });

@@ -10,10 +10,10 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::Engine;
 using testing::Files;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::Lines;
 using testing::make_tar;
 using testing::MemorySink;
@@ -48,10 +48,13 @@ TEST(Load, of_a_docker_archive_with_old_layer_names) {
   Engine engine;
   Simple made;
   Lines lines;
-  auto loaded = load(engine, testing::gzip(make_tar({{"abc.json", made.config},
-                                                     {"abc/layer.tar", made.layer},
-                                                     {"manifest.json", R"([{"Config":"abc.json","RepoTags":["tool:1"],"Layers":["abc/layer.tar"]}])"}})),
-                     &lines);
+  auto loaded = load(
+      engine,
+      testing::gzip(
+          make_tar({{"abc.json", made.config},
+                    {"abc/layer.tar", made.layer},
+                    {"manifest.json", R"([{"Config":"abc.json","RepoTags":["tool:1"],"Layers":["abc/layer.tar"]}])"}})),
+      &lines);
   ASSERT_TRUE(loaded) << loaded.error().message();
   EXPECT_THAT(*loaded, ElementsAre("tool:1"));
   auto image = engine->get("tool:1");
@@ -67,7 +70,11 @@ TEST(Load, without_a_name_tells_the_id) {
   Engine engine;
   Simple made;
   Lines lines;
-  auto loaded = load(engine, make_tar({{"c", made.config}, {"l", testing::gzip(made.layer)}, {"manifest.json", R"([{"Config":"c","RepoTags":null,"Layers":["l"]}])"}}), &lines);
+  auto loaded = load(engine,
+                     make_tar({{"c", made.config},
+                               {"l", testing::gzip(made.layer)},
+                               {"manifest.json", R"([{"Config":"c","RepoTags":null,"Layers":["l"]}])"}}),
+                     &lines);
   ASSERT_TRUE(loaded) << loaded.error().message();
   EXPECT_THAT(*loaded, ElementsAre(made.id()));
   EXPECT_EQ(lines.all.back().stream, "Loaded image ID: " + made.id() + "\n");
@@ -77,7 +84,9 @@ TEST(Load, of_an_oci_layout_checks_every_digest) {
   Simple made;
   auto name = [](const std::string& content) { return "blobs/sha256/" + oci::Digest::of_bytes(content).hex(); };
   auto describe = [](const std::string& content, std::string_view type) {
-    return oci::Descriptor{.media_type = std::string(type), .digest = oci::Digest::of_bytes(content).str(), .size = static_cast<int64_t>(content.size())};
+    return oci::Descriptor{.media_type = std::string(type),
+                           .digest = oci::Digest::of_bytes(content).str(),
+                           .size = static_cast<int64_t>(content.size())};
   };
   const std::string layer = testing::gzip(made.layer);
   oci::Manifest manifest{.media_type = std::string(oci::media::kOciManifest)};
@@ -87,8 +96,11 @@ TEST(Load, of_an_oci_layout_checks_every_digest) {
   oci::Index index;
   index.manifests = {describe(text, oci::media::kOciManifest)};
   index.manifests[0].annotations = {{"org.opencontainers.image.ref.name", "quay.io/some/tool:2"}};
-  Files files{{"oci-layout", R"({"imageLayoutVersion":"1.0.0"})"}, {"index.json", oci::format_index(index)},
-              {name(text), text}, {name(made.config), made.config}, {name(layer), layer}};
+  Files files{{"oci-layout", R"({"imageLayoutVersion":"1.0.0"})"},
+              {"index.json", oci::format_index(index)},
+              {name(text), text},
+              {name(made.config), made.config},
+              {name(layer), layer}};
   Engine engine;
   auto loaded = load(engine, make_tar(files));
   ASSERT_TRUE(loaded) << loaded.error().message();
@@ -107,7 +119,8 @@ TEST(Load, of_an_oci_layout_checks_every_digest) {
 TEST(Load, refuses_invalid_archives_and_leaves_nothing) {
   Simple made;
   auto manifest = [](const std::string& config, const std::string& tags, const std::string& layers) {
-    return std::pair<std::string, std::string>("manifest.json", R"([{"Config":")" + config + R"(","RepoTags":[)" + tags + R"(],"Layers":[)" + layers + "]}]");
+    return std::pair<std::string, std::string>(
+        "manifest.json", R"([{"Config":")" + config + R"(","RepoTags":[)" + tags + R"(],"Layers":[)" + layers + "]}]");
   };
   const std::vector<std::pair<const char*, Files>> cases = {
       {"no documents", {{"readme", "hello"}}},
@@ -205,7 +218,8 @@ TEST(Commit, adds_a_layer_only_when_something_changed) {
   ASSERT_TRUE(sys::replace_file(engine.snapshots().diff_dir(SnapshotKey("w")) + "/b", "2"));
   oci::ImageConfig config;
   config.env = {"A=B"};
-  auto full = engine->commit({.writable = SnapshotKey("w"), .parent_id = *empty, .config = config, .history = {.created_by = "echo 2 > b"}});
+  auto full = engine->commit(
+      {.writable = SnapshotKey("w"), .parent_id = *empty, .config = config, .history = {.created_by = "echo 2 > b"}});
   ASSERT_TRUE(full) << full.error().message();
   auto image = *engine->get(*full);
   EXPECT_EQ(image.config.rootfs.diff_ids.size(), 2u);

@@ -29,14 +29,14 @@
 namespace sampan::image {
 
 struct ImageRecord {
-  std::string id;                          // "sha256:<hex>"
+  std::string id;  // "sha256:<hex>"
   oci::Image config;
-  std::string config_json;                 // the exact bytes
-  std::vector<std::string> repo_tags;      // familiar, "busybox:latest"
-  std::vector<std::string> repo_digests;   // "busybox@sha256:..."
-  std::string parent;                      // local parent image (build, commit), or empty
-  int64_t size = 0;                        // bytes of all layers unpacked
-  std::optional<SnapshotKey> top;          // nullopt for an image without layers
+  std::string config_json;                // the exact bytes
+  std::vector<std::string> repo_tags;     // familiar, "busybox:latest"
+  std::vector<std::string> repo_digests;  // "busybox@sha256:..."
+  std::string parent;                     // local parent image (build, commit), or empty
+  int64_t size = 0;                       // bytes of all layers unpacked
+  std::optional<SnapshotKey> top;         // nullopt for an image without layers
 };
 
 /// One line of a pull, load or build stream. Fields as in Docker's jsonmessage; progress in bytes.
@@ -54,8 +54,8 @@ struct RemovedImage {
 
 /// One line of `docker history`, newest first.
 struct HistoryEntry {
-  std::string id = {};          // "sha256:...", or "<missing>" for steps of an image that was pulled
-  int64_t created = 0;          // seconds since 1970
+  std::string id = {};  // "sha256:...", or "<missing>" for steps of an image that was pulled
+  int64_t created = 0;  // seconds since 1970
   std::string created_by = {};
   std::vector<std::string> tags = {};
   int64_t size = 0;
@@ -78,8 +78,9 @@ class Images {
   virtual Result<void> tag(const std::string& image_id, const oci::Reference& target) = 0;
   /// `used_by` answers which containers use an image id: their ids or names, with "running:" before those that run.
   /// The image stays when a running one does, or a stopped one and force is No. Errors: Conflict in Docker's words.
-  virtual Result<std::vector<RemovedImage>> remove(const std::string& name, Force force, bool prune_parents,
-                                                   const std::function<std::vector<std::string>(const std::string&)>& used_by) = 0;
+  virtual Result<std::vector<RemovedImage>> remove(
+      const std::string& name, Force force, bool prune_parents,
+      const std::function<std::vector<std::string>(const std::string&)>& used_by) = 0;
 
   virtual Result<ImageRecord> pull(const oci::Reference& reference, const std::optional<oci::Platform>& platform,
                                    const registry::Credentials& credentials, const ProgressSink& progress,
@@ -87,18 +88,19 @@ class Images {
   virtual Result<void> push(const oci::Reference& reference, const registry::Credentials& credentials,
                             const ProgressSink& progress, const Cancel& cancel) = 0;
   /// docker save archives and OCI layouts, any compression. Returns what was loaded ("busybox:latest" or an id).
-  virtual Result<std::vector<std::string>> load(ByteSource& archive, const ProgressSink& progress, const Cancel& cancel) = 0;
+  virtual Result<std::vector<std::string>> load(ByteSource& archive, const ProgressSink& progress,
+                                                const Cancel& cancel) = 0;
   virtual Result<void> save(const std::vector<std::string>& names, ByteSink& out, const Cancel& cancel) = 0;
   /// A root filesystem tar becomes a one-layer image. Returns its id.
   virtual Result<std::string> import(ByteSource& tar, const oci::ImageConfig& config, const std::string& message,
-                                     const std::optional<oci::Reference>& tag, const std::optional<oci::Platform>& platform,
-                                     const Cancel& cancel) = 0;
+                                     const std::optional<oci::Reference>& tag,
+                                     const std::optional<oci::Platform>& platform, const Cancel& cancel) = 0;
 
-  /// Turns a container's writable snapshot into a layer above `parent` and stores the new configuration. The snapshot is
-  /// copied, not used up, unless `consume`. Empty diff and `config_only`: no layer. Returns the image id.
+  /// Turns a container's writable snapshot into a layer above `parent` and stores the new configuration. The snapshot
+  /// is copied, not used up, unless `consume`. Empty diff and `config_only`: no layer. Returns the image id.
   struct CommitRequest {
-    std::optional<SnapshotKey> writable;      // nullopt: configuration only (an empty layer in history)
-    std::string parent_id;                    // "" for scratch
+    std::optional<SnapshotKey> writable;  // nullopt: configuration only (an empty layer in history)
+    std::string parent_id;                // "" for scratch
     oci::ImageConfig config;
     oci::History history;
     bool consume = false;
@@ -109,7 +111,7 @@ class Images {
 struct ImagesOptions {
   std::string root;  // data root: blobs/ and tmp/ live below it
 };
-Result<std::unique_ptr<Images>> open_images(store::Store& store, snapshot::Snapshots& snapshots, registry::Client& client,
-                                            ImagesOptions options);
+Result<std::unique_ptr<Images>> open_images(store::Store& store, snapshot::Snapshots& snapshots,
+                                            registry::Client& client, ImagesOptions options);
 
 }  // namespace sampan::image

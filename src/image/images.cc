@@ -17,7 +17,9 @@ class StoredImages final : public Images {
 
   Result<void> recover() override { return recover_images(core_); }
   Result<std::vector<ImageRecord>> list() override { return list_records(core_); }
-  Result<ImageRecord> get(const std::string& name) override { return get_record(core_, TRY(find_image_id(core_, name))); }
+  Result<ImageRecord> get(const std::string& name) override {
+    return get_record(core_, TRY(find_image_id(core_, name)));
+  }
   Result<std::vector<HistoryEntry>> history(const std::string& name) override {
     return image_history(core_, TRY(find_image_id(core_, name)));
   }
@@ -37,11 +39,12 @@ class StoredImages final : public Images {
                            const Cancel& cancel) override {
     return pull_image(core_, reference, platform, credentials, progress, cancel);
   }
-  Result<void> push(const oci::Reference& reference, const registry::Credentials& credentials, const ProgressSink& progress,
-                    const Cancel& cancel) override {
+  Result<void> push(const oci::Reference& reference, const registry::Credentials& credentials,
+                    const ProgressSink& progress, const Cancel& cancel) override {
     return push_image(core_, reference, credentials, progress, cancel);
   }
-  Result<std::vector<std::string>> load(ByteSource& archive, const ProgressSink& progress, const Cancel& cancel) override {
+  Result<std::vector<std::string>> load(ByteSource& archive, const ProgressSink& progress,
+                                        const Cancel& cancel) override {
     return load_archive(core_, archive, progress, cancel);
   }
   Result<void> save(const std::vector<std::string>& names, ByteSink& out, const Cancel& cancel) override {
@@ -60,8 +63,8 @@ class StoredImages final : public Images {
 
 }  // namespace
 
-Result<std::unique_ptr<Images>> open_images(store::Store& store, snapshot::Snapshots& snapshots, registry::Client& client,
-                                            ImagesOptions options) {
+Result<std::unique_ptr<Images>> open_images(store::Store& store, snapshot::Snapshots& snapshots,
+                                            registry::Client& client, ImagesOptions options) {
   auto images = std::make_unique<StoredImages>(store, snapshots, client, std::move(options.root));
   TRY_CONTEXT(images->create(), "open images");
   return std::unique_ptr<Images>(std::move(images));

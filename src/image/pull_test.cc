@@ -10,9 +10,9 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using testing::Engine;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::Engine;
 using testing::Lines;
 using testing::LocalRegistry;
 using testing::RawPush;
@@ -39,7 +39,8 @@ TEST(Pull, of_a_one_layer_image_brings_its_files_and_names) {
   EXPECT_THAT(image->repo_digests, ElementsAre(registry.host() + "/made/by-hand@" + pushed.digest));
   EXPECT_EQ(lines.all[0].status, "Pulling from made/by-hand");
   EXPECT_EQ(lines.all[0].id, "latest");
-  for (const char* status : {"Pulling fs layer", "Downloading", "Verifying Checksum", "Download complete", "Extracting", "Pull complete"}) {
+  for (const char* status :
+       {"Pulling fs layer", "Downloading", "Verifying Checksum", "Download complete", "Extracting", "Pull complete"}) {
     EXPECT_THAT(lines.statuses(), Contains(status));
   }
   EXPECT_EQ(lines.all.back().status, "Status: Downloaded newer image for " + registry.host() + "/made/by-hand:latest");
@@ -217,7 +218,8 @@ TEST(Pull, of_a_missing_tag_says_what_docker_says) {
   auto image = engine->pull(missing, std::nullopt, {}, {}, {});
   ASSERT_FALSE(image);
   EXPECT_EQ(image.error().code(), Code::NotFound);
-  EXPECT_EQ(image.error().message(), "manifest for " + registry.host() + "/made/by-hand:nope not found: manifest unknown: manifest unknown");
+  EXPECT_EQ(image.error().message(),
+            "manifest for " + registry.host() + "/made/by-hand:nope not found: manifest unknown: manifest unknown");
 }
 
 }  // namespace

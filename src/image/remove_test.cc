@@ -7,13 +7,15 @@ namespace sampan::image {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::Engine;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::Engine;
 using testing::make_tar;
 using testing::MemorySource;
 
-oci::Reference ref(const std::string& text) { return *oci::parse_reference(text); }
+oci::Reference ref(const std::string& text) {
+  return *oci::parse_reference(text);
+}
 
 std::string import(Engine& engine, const std::string& name, const std::string& content) {
   MemorySource rootfs(make_tar({{"file", content}}));
@@ -33,7 +35,8 @@ std::string on_top(Engine& engine, const std::string& parent, const std::string&
 
 std::vector<std::string> shown(const std::vector<RemovedImage>& removed) {
   std::vector<std::string> out;
-  for (const auto& item : removed) out.push_back(item.untagged.empty() ? "Deleted: " + item.deleted : "Untagged: " + item.untagged);
+  for (const auto& item : removed)
+    out.push_back(item.untagged.empty() ? "Deleted: " + item.deleted : "Untagged: " + item.untagged);
   return out;
 }
 
@@ -64,7 +67,8 @@ TEST(Remove, by_id_of_an_image_in_two_repositories_must_be_forced) {
   auto refused = engine->remove(id.substr(7, 12), Force::No, true, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::Conflict);
-  EXPECT_EQ(refused.error().message(), "conflict: unable to delete " + short_id(id) + " (must be forced) - image is referenced in multiple repositories");
+  EXPECT_EQ(refused.error().message(), "conflict: unable to delete " + short_id(id) +
+                                           " (must be forced) - image is referenced in multiple repositories");
   auto removed = engine->remove(id, Force::Yes, true, {});
   ASSERT_TRUE(removed) << removed.error().message();
   EXPECT_EQ(shown(*removed).size(), 4u);
@@ -78,11 +82,15 @@ TEST(Remove, respects_containers_in_dockers_words) {
   auto stopped = [&](const std::string&) { return std::vector<std::string>{container}; };
   auto running = [&](const std::string&) { return std::vector<std::string>{"running:" + container}; };
   EXPECT_EQ(engine->remove("one", Force::No, true, stopped).error().message(),
-            "conflict: unable to remove repository reference \"one\" (must force) - container cccccccccccc is using its referenced image " + short_id(id));
+            "conflict: unable to remove repository reference \"one\" (must force) - container cccccccccccc is using "
+            "its referenced image " +
+                short_id(id));
   EXPECT_EQ(engine->remove(id, Force::No, true, stopped).error().message(),
-            "conflict: unable to delete " + short_id(id) + " (must be forced) - image is being used by stopped container cccccccccccc");
+            "conflict: unable to delete " + short_id(id) +
+                " (must be forced) - image is being used by stopped container cccccccccccc");
   EXPECT_EQ(engine->remove(id, Force::Yes, true, running).error().message(),
-            "conflict: unable to delete " + short_id(id) + " (cannot be forced) - image is being used by running container cccccccccccc");
+            "conflict: unable to delete " + short_id(id) +
+                " (cannot be forced) - image is being used by running container cccccccccccc");
   EXPECT_EQ(engine->get("one")->id, id);
   // Forced by name, a running container keeps the image and only loses its name.
   EXPECT_THAT(shown(*engine->remove("one", Force::Yes, true, running)), ElementsAre("Untagged: one:latest"));

@@ -23,9 +23,9 @@ namespace sampan::logs {
 enum class Stream : uint8_t { Stdin = 0, Stdout = 1, Stderr = 2 };
 
 struct WriterOptions {
-  std::string driver = "json-file";   // "json-file" | "none"
+  std::string driver = "json-file";  // "json-file" | "none"
   std::string path;
-  int64_t max_size = 20 << 20;        // bytes; -1: never rotate
+  int64_t max_size = 20 << 20;  // bytes; -1: never rotate
   int64_t max_file = 3;
   std::map<std::string, std::string> attributes;  // "attrs" of every line
 };
@@ -45,13 +45,13 @@ Result<std::unique_ptr<Writer>> open_writer(const WriterOptions& options);
 
 struct ReadOptions {
   bool stdout_ = true, stderr_ = true;
-  std::optional<codec::Time> since, until;   // inclusive
-  int64_t tail = -1;                          // lines from the end, -1 all
+  std::optional<codec::Time> since, until;  // inclusive
+  int64_t tail = -1;                        // lines from the end, -1 all
 };
 struct Line {
   Stream stream = Stream::Stdout;
   codec::Time time;
-  std::string text;                           // with its "\n" when it has one
+  std::string text;  // with its "\n" when it has one
   std::map<std::string, std::string> attributes;
 };
 
@@ -61,7 +61,8 @@ class Reader {
   virtual ~Reader() = default;
   /// The next line, nullopt at the present end (call again later to follow; rotation is handled).
   virtual Result<std::optional<Line>> next() = 0;
-  /// A descriptor that becomes readable when the log may have grown or rotated (inotify), for the follower's event loop.
+  /// A descriptor that becomes readable when the log may have grown or rotated (inotify), for the follower's event
+  /// loop.
   virtual int poll_fd() const = 0;
   /// Drains poll_fd().
   virtual void acknowledge() = 0;

@@ -27,7 +27,9 @@ class Logs : public testing::Test {
   void TearDown() override { (void)sys::remove_tree(dir_); }
 
   std::unique_ptr<Writer> writer() { return open_writer(options_).value(); }
-  std::unique_ptr<Reader> reader(const ReadOptions& options = {}) { return open_reader(options_.path, options).value(); }
+  std::unique_ptr<Reader> reader(const ReadOptions& options = {}) {
+    return open_reader(options_.path, options).value();
+  }
   std::string content() { return sys::read_file(options_.path).value(); }
   void append_raw(std::string_view text) { std::ofstream(options_.path, std::ios::app) << text; }
 
@@ -58,8 +60,9 @@ TEST_F(Logs, writes_records_byte_for_byte_as_docker_does) {
 TEST_F(Logs, attributes_stand_between_stream_and_time) {
   options_.attributes = {{"b", "2"}, {"a", "\"1\""}};
   ASSERT_TRUE(writer()->write(Stream::Stdout, "x\n", at(0)));
-  EXPECT_EQ(content(), "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"attrs\":{\"a\":\"\\\"1\\\"\",\"b\":\"2\"},"
-                       "\"time\":\"2023-11-14T22:13:20.000000123Z\"}\n");
+  EXPECT_EQ(content(),
+            "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"attrs\":{\"a\":\"\\\"1\\\"\",\"b\":\"2\"},"
+            "\"time\":\"2023-11-14T22:13:20.000000123Z\"}\n");
   auto line = reader()->next().value();
   ASSERT_TRUE(line);
   EXPECT_EQ(line->attributes, options_.attributes);
@@ -76,7 +79,12 @@ TEST(LogEscaping, controls_html_and_separators_are_escaped_as_docker_does) {
 
 TEST(LogEscaping, bytes_that_are_not_utf8_become_replacement_characters) {
   std::string out;
-  append_escaped(out, "a\xFF" "b\xC0\xAF" "c\xED\xA0\x80" "d\xF5\x80\x80\x80" "e\xE2\x82");
+  append_escaped(out,
+                 "a\xFF"
+                 "b\xC0\xAF"
+                 "c\xED\xA0\x80"
+                 "d\xF5\x80\x80\x80"
+                 "e\xE2\x82");
   EXPECT_EQ(out, "a\\ufffdb\\ufffd\\ufffdc\\ufffd\\ufffd\\ufffdd\\ufffd\\ufffd\\ufffd\\ufffde\\ufffd\\ufffd");
   out.clear();
   append_escaped(out, "é€😀");
@@ -102,8 +110,10 @@ TEST(LogEscaping, what_is_written_is_valid_json_and_reads_back) {
 TEST(LogParsing, accepts_any_member_order_unknown_members_and_space) {
   TimeParser times;
   Line line;
-  EXPECT_TRUE(parse_json_line("{ \"time\" : \"2024-02-29T12:34:56.5Z\", \"x\":{\"a\":[1,\"}\",null]}, \"stream\":\"stderr\" ,"
-                              "\"log\":\"\\u00e9\\ud83d\\ude00\\/\" }", times, line));
+  EXPECT_TRUE(
+      parse_json_line("{ \"time\" : \"2024-02-29T12:34:56.5Z\", \"x\":{\"a\":[1,\"}\",null]}, \"stream\":\"stderr\" ,"
+                      "\"log\":\"\\u00e9\\ud83d\\ude00\\/\" }",
+                      times, line));
   EXPECT_EQ(line.text, "é😀/");
   EXPECT_EQ(line.stream, Stream::Stderr);
   EXPECT_EQ(line.time.unix_nanos, 1'709'210'096'500'000'000);
@@ -112,10 +122,11 @@ TEST(LogParsing, accepts_any_member_order_unknown_members_and_space) {
 TEST(LogParsing, refuses_garbage) {
   TimeParser times;
   Line line;
-  for (const char* bad : {"", "{}", "null", "{\"log\":\"x\"}", "{\"log\":\"x\",\"time\":\"yesterday\"}",
-                          "{\"log\":\"x,\"time\":\"2024-01-01T00:00:00Z\"}", "{\"log\":\"\\u12\",\"time\":\"2024-01-01T00:00:00Z\"}",
-                          "{\"log\":\"x\",\"time\":\"2024-01-01T00:00:00Z\"", "{\"log\":\"x\",\"time\":\"2024-13-01T00:00:00Z\"}",
-                          "{\"log\":\"x\",\"time\":\"2024-01-01T00:00:00Z\"}}"}) {
+  for (const char* bad :
+       {"", "{}", "null", "{\"log\":\"x\"}", "{\"log\":\"x\",\"time\":\"yesterday\"}",
+        "{\"log\":\"x,\"time\":\"2024-01-01T00:00:00Z\"}", "{\"log\":\"\\u12\",\"time\":\"2024-01-01T00:00:00Z\"}",
+        "{\"log\":\"x\",\"time\":\"2024-01-01T00:00:00Z\"", "{\"log\":\"x\",\"time\":\"2024-13-01T00:00:00Z\"}",
+        "{\"log\":\"x\",\"time\":\"2024-01-01T00:00:00Z\"}}"}) {
     EXPECT_FALSE(parse_json_line(bad, times, line)) << bad;
   }
 }
@@ -152,7 +163,8 @@ TEST_F(Logs, long_lines_are_split_at_16_kib_and_only_the_last_part_has_the_newli
 
 TEST_F(Logs, splitting_does_not_depend_on_how_the_bytes_arrive) {
   std::string text;
-  for (int i = 0; i < 9; ++i) text += std::string(static_cast<size_t>(4000 * i + 13), static_cast<char>('a' + i)) + "\n";
+  for (int i = 0; i < 9; ++i)
+    text += std::string(static_cast<size_t>(4000 * i + 13), static_cast<char>('a' + i)) + "\n";
   ASSERT_TRUE(writer()->write(Stream::Stdout, text, at(0)));
   auto whole = texts(*reader());
   for (size_t step : {1u, 7u, 4096u, 16384u, 16385u}) {

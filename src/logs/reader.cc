@@ -8,9 +8,9 @@
 #include "logs/internal/json_line.h"
 #include "logs/internal/log_files.h"
 #include "logs/logs.h"
+#include "sys/dir_watch.h"
 #include "sys/error.h"
 #include "sys/file.h"
-#include "sys/dir_watch.h"
 
 namespace sampan::logs {
 
@@ -43,7 +43,7 @@ class JsonFileReader final : public Reader {
   std::string path_;
   ReadOptions options_;
   sys::Fd watch_;
-  std::deque<LogFile> files_;   // the present one first, then those that follow it
+  std::deque<LogFile> files_;  // the present one first, then those that follow it
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0;  // what is unread in buffer_
   size_t searched_ = 0;         // from begin_: no "\n" there
@@ -151,9 +151,8 @@ Result<bool> JsonFileReader::advance() {
   if (!newest || (!files_.empty() && newest->same_file(files_.front()))) return false;
   // Everything that is newer than the present file, which itself may have been removed by now.
   auto all = TRY(open_log_files(path_));
-  auto present = std::ranges::find_if(all, [&](const LogFile& file) {
-    return !files_.empty() && file.same_file(files_.front());
-  });
+  auto present =
+      std::ranges::find_if(all, [&](const LogFile& file) { return !files_.empty() && file.same_file(files_.front()); });
   if (present != all.end()) all.erase(all.begin(), present + 1);
   bool first_file = files_.empty();
   for (auto& file : all) files_.push_back(std::move(file));

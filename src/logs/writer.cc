@@ -15,8 +15,8 @@ namespace sampan::logs {
 
 namespace {
 
-constexpr size_t kMaxLine = 16 << 10;   // a longer line becomes several records, as with Docker
-constexpr size_t kBatch = 128 << 10;    // records go to the file in writes of about this size
+constexpr size_t kMaxLine = 16 << 10;  // a longer line becomes several records, as with Docker
+constexpr size_t kBatch = 128 << 10;   // records go to the file in writes of about this size
 constexpr std::string_view kHead = "{\"log\":\"";
 
 /// Where to cut a line that is too long: at kMaxLine, or a little before so that no UTF-8 sequence is torn.
@@ -36,7 +36,9 @@ class NoWriter final : public Writer {
 class JsonFileWriter final : public Writer {
  public:
   explicit JsonFileWriter(const WriterOptions& options)
-      : path_(options.path), max_size_(options.max_size), max_file_(options.max_file),
+      : path_(options.path),
+        max_size_(options.max_size),
+        max_file_(options.max_file),
         attributes_(format_attributes(options.attributes)) {}
 
   Result<void> open();
@@ -61,11 +63,11 @@ class JsonFileWriter final : public Writer {
   int64_t max_file_;
   std::string attributes_;
   sys::Fd file_;
-  int64_t size_ = 0;          // of the file, without the batch
-  std::string partial_[2];    // of stdout and stderr: the line that has not ended yet
+  int64_t size_ = 0;        // of the file, without the batch
+  std::string partial_[2];  // of stdout and stderr: the line that has not ended yet
   std::unique_ptr<char[]> batch_;
   size_t batch_size_ = 0;
-  std::string end_;           // of a record: everything behind its text
+  std::string end_;  // of a record: everything behind its text
   TimeFormatter times_;
 };
 
@@ -76,7 +78,8 @@ Result<void> JsonFileWriter::open() {
   size_ = info.st_size;
   char last = '\n';
   // A writer that was killed in the middle of a record: end it, so that it spoils only itself.
-  if (size_ > 0 && ::pread(file_.get(), &last, 1, size_ - 1) == 1 && last != '\n') TRY(sys::write_all(file_.get(), "\n"));
+  if (size_ > 0 && ::pread(file_.get(), &last, 1, size_ - 1) == 1 && last != '\n')
+    TRY(sys::write_all(file_.get(), "\n"));
   return {};
 }
 
@@ -132,7 +135,8 @@ Result<void> JsonFileWriter::add_record(std::string_view text) {
     TRY(rotate());
   }
   // Room for one record more than a batch, escaped as badly as can be; its pages exist only when they are written.
-  if (!batch_) batch_ = std::make_unique_for_overwrite<char[]>(kBatch + kHead.size() + kMaxEscape * (kMaxLine + 1) + end_.size());
+  if (!batch_)
+    batch_ = std::make_unique_for_overwrite<char[]>(kBatch + kHead.size() + kMaxEscape * (kMaxLine + 1) + end_.size());
   char* out = batch_.get() + batch_size_;
   std::memcpy(out, kHead.data(), kHead.size());
   out = escape_to(out + kHead.size(), text);

@@ -10,11 +10,11 @@
 // daemons share a host and teardown() removes exactly what is ours. The host's own rules are never read or written.
 // The container side is configured through a netlink socket that was opened inside its namespace: no setns here.
 //
-// A host port is held by a bound socket, so other programs and other daemons see it taken; IPv4 reaches the container by
-// nftables, IPv6 (TCP only) by a relay on that socket. Containers find a name server on their bridge's gateway address.
-// While the daemon is down, published IPv4 ports and everything between containers go on; names and the relay pause.
-// A host firewall whose own forward chain drops by policy cannot be overruled from another table: it must accept what
-// goes to and comes from our bridges. docs/design/network.md tells the whole way of a packet.
+// A host port is held by a bound socket, so other programs and other daemons see it taken; IPv4 reaches the container
+// by nftables, IPv6 (TCP only) by a relay on that socket. Containers find a name server on their bridge's gateway
+// address. While the daemon is down, published IPv4 ports and everything between containers go on; names and the relay
+// pause. A host firewall whose own forward chain drops by policy cannot be overruled from another table: it must accept
+// what goes to and comes from our bridges. docs/design/network.md tells the whole way of a packet.
 //
 // Threads: any; one mutex around address and port tables, never held across a wait for a container.
 
@@ -33,9 +33,9 @@ namespace sampan::network {
 
 struct NetworkRecord {
   std::string id, name, driver, scope = "local", created;
-  std::string subnet, gateway;   // "172.17.0.0/16", "172.17.0.1"; empty for host and none
-  std::string ip_range;          // where addresses are chosen from; "" is the whole subnet
-  std::string bridge;            // interface name
+  std::string subnet, gateway;  // "172.17.0.0/16", "172.17.0.1"; empty for host and none
+  std::string ip_range;         // where addresses are chosen from; "" is the whole subnet
+  std::string bridge;           // interface name
   bool internal = false, attachable = false, enable_ipv6 = false, builtin = false;
   std::map<std::string, std::string> options, labels;
 };
@@ -49,8 +49,8 @@ struct CreateNetwork {
 struct PortMapping {
   std::string protocol = "tcp";  // tcp udp sctp
   uint16_t container_port = 0;
-  std::string host_ip;           // "" is every address
-  uint16_t host_port = 0;        // 0: pick one from 32768..60999
+  std::string host_ip;     // "" is every address
+  uint16_t host_port = 0;  // 0: pick one from 32768..60999
   auto operator<=>(const PortMapping&) const = default;
 };
 
@@ -58,16 +58,16 @@ struct PortMapping {
 struct Endpoint {
   std::string network_id, endpoint_id, container_id;
   std::string container_name;
-  std::vector<std::string> dns_names;      // name, aliases, short id
-  std::string interface_name = "eth0";     // inside
+  std::vector<std::string> dns_names;   // name, aliases, short id
+  std::string interface_name = "eth0";  // inside
   std::string host_interface;
   std::string ip_address, gateway, mac_address;
   int prefix_len = 0;
-  std::vector<PortMapping> ports;          // resolved
+  std::vector<PortMapping> ports;  // resolved
 };
 
 struct AttachRequest {
-  std::string network;                     // id or name
+  std::string network;  // id or name
   std::string container_id, container_name;
   std::vector<std::string> aliases;
   std::string wanted_ip, wanted_mac;
@@ -92,11 +92,10 @@ class Networks {
   virtual std::vector<Endpoint> endpoints(const std::string& network_id) = 0;
   virtual Result<void> remove(const std::string& id_or_name) = 0;
 
-  /// Puts a container's namespace on a network: veth, address, route, ports, names. On failure nothing is left. The link
-  /// carries traffic when this returns. Internal networks give no gateway and publish no ports. On "host" and "none"
-  /// only the endpoint is remembered.
-  /// Blocks:  well under a millisecond unless others hold the kernel's rtnl lock.
-  /// Errors:  Conflict "Bind for 0.0.0.0:8080 failed: port is already allocated", "Address already in use";
+  /// Puts a container's namespace on a network: veth, address, route, ports, names. On failure nothing is left. The
+  /// link carries traffic when this returns. Internal networks give no gateway and publish no ports. On "host" and
+  /// "none" only the endpoint is remembered. Blocks:  well under a millisecond unless others hold the kernel's rtnl
+  /// lock. Errors:  Conflict "Bind for 0.0.0.0:8080 failed: port is already allocated", "Address already in use";
   ///          ResourceExhausted (no address); NotImplemented (UDP on an IPv6 address).
   virtual Result<Endpoint> attach(const AttachRequest& request, const sys::NsFd& ns, const sys::Fd& netlink_inside) = 0;
   /// Gives back address and ports and removes the link. Unknown endpoints are success.
@@ -115,9 +114,9 @@ class Networks {
 };
 
 struct NetworksOptions {
-  std::string instance;          // distinguishes daemons on one host: "" for the default one, else e.g. "a1b2c3"
-  std::string bridge_address;    // --bip, "" picks a free subnet
-  std::vector<std::string> upstream_dns;   // from the host's resolv.conf
+  std::string instance;        // distinguishes daemons on one host: "" for the default one, else e.g. "a1b2c3"
+  std::string bridge_address;  // --bip, "" picks a free subnet
+  std::vector<std::string> upstream_dns;  // from the host's resolv.conf
 };
 Result<std::unique_ptr<Networks>> open_networks(store::Store& store, NetworksOptions options);
 

@@ -37,7 +37,7 @@ struct Network {
   NetworkRecord record;
   std::optional<AddressPool> pool;
   int bridge_index = 0;
-  std::optional<NamePorts> name_ports = std::nullopt;   // where the name service listens on the gateway
+  std::optional<NamePorts> name_ports = std::nullopt;  // where the name service listens on the gateway
 
   bool has_bridge() const { return record.driver == "bridge"; }
 };
@@ -99,7 +99,7 @@ class KernelNetworks final : public Networks {
   PortRelay relay_;
   NameTable names_;
   NameService name_service_;
-  sys::Fd nft_events_;         // these two are the loop's
+  sys::Fd nft_events_;  // these two are the loop's
   bool table_lost_ = false;
 
   std::mutex mutex_;  // everything below
@@ -117,7 +117,8 @@ std::vector<NetworkRecord> KernelNetworks::records() const {
 
 Result<void> KernelNetworks::add_builtin() {
   for (auto& record : make_builtin_records(kernel_.bridge)) {
-    auto known = std::ranges::find_if(networks_, [&](const auto& item) { return item.second.record.name == record.name; });
+    auto known =
+        std::ranges::find_if(networks_, [&](const auto& item) { return item.second.record.name == record.name; });
     if (known != networks_.end()) {
       record = known->second.record;
       if (record.driver != "bridge" || options_.bridge_address.empty()) continue;
@@ -150,8 +151,8 @@ Result<void> KernelNetworks::rebuild_firewall() {
   for (const auto& [id, network] : networks_) {
     if (!network.has_bridge()) continue;
     auto subnet = TRY(parse_prefix(network.record.subnet));
-    rules.push_back({network.record.bridge, subnet, network.record.internal,
-                     is_option_on(network.record, kOptionMasquerade)});
+    rules.push_back(
+        {network.record.bridge, subnet, network.record.internal, is_option_on(network.record, kOptionMasquerade)});
   }
   std::vector<PublishedPort> ports;
   for (const auto& [id, endpoint] : endpoints_) {
@@ -234,8 +235,10 @@ Result<void> KernelNetworks::adopt_links(const std::vector<Endpoint>& live) {
   for (const auto& link : TRY(sys::list_links(socket.get()))) {
     if (!link.name.starts_with(kernel_.link_prefix)) continue;
     auto owner = wanted.find(link.name);
-    if (owner == wanted.end()) batch.delete_link(link.name);
-    else if (link.master != owner->second) batch.set_master(link.name, owner->second);
+    if (owner == wanted.end())
+      batch.delete_link(link.name);
+    else if (link.master != owner->second)
+      batch.set_master(link.name, owner->second);
   }
   return batch.run(socket.get());
 }

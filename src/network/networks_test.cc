@@ -25,7 +25,9 @@
 namespace sampan::network {
 namespace {
 
-sys::NsFd own_namespace() { return sys::NsFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
+sys::NsFd own_namespace() {
+  return sys::NsFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+}
 
 void bring_lo_up(int netlink) {
   sys::RouteBatch batch;
@@ -148,7 +150,8 @@ std::string talk(sys::Fd socket, const std::string& ip, uint16_t port, const std
 size_t count_links(const std::string& prefix) {
   auto netlink = sys::open_netlink(sys::NetlinkFamily::Route);
   auto links = sys::list_links(netlink->get());
-  return static_cast<size_t>(std::ranges::count_if(*links, [&](const auto& link) { return link.name.starts_with(prefix); }));
+  return static_cast<size_t>(
+      std::ranges::count_if(*links, [&](const auto& link) { return link.name.starts_with(prefix); }));
 }
 
 class NetworksTest : public ::testing::Test {
@@ -257,11 +260,10 @@ TEST_F(NetworksTest, localhost_by_ipv6_is_relayed) {
   address.sin6_family = AF_INET6;
   address.sin6_port = htons(8080);
   address.sin6_addr = in6addr_loopback;
-  std::string answer = talk_to(host_socket(AF_INET6, SOCK_STREAM), reinterpret_cast<sockaddr*>(&address),
-                               sizeof address, "hello");
+  std::string answer =
+      talk_to(host_socket(AF_INET6, SOCK_STREAM), reinterpret_cast<sockaddr*>(&address), sizeof address, "hello");
   EXPECT_EQ(answer, endpoint.gateway + "\nhello");
 }
-
 
 /// What nft(8) says: the tests may ask the tool that the product does without.
 std::string run_nft(std::vector<std::string> arguments) {
@@ -287,7 +289,9 @@ std::string run_nft(std::vector<std::string> arguments) {
   return out ? *out : "";
 }
 
-std::string list_rules() { return run_nft({"list", "ruleset"}); }
+std::string list_rules() {
+  return run_nft({"list", "ruleset"});
+}
 
 TEST_F(NetworksTest, unpublished_port_is_closed_to_neighbours_of_the_host) {
   Namespace container;
@@ -324,7 +328,8 @@ TEST_F(NetworksTest, networks_are_isolated_and_internal_ones_have_no_way_out) {
   Namespace first, second, third;
   ASSERT_TRUE(networks_->create({.name = "blue"}));
   ASSERT_TRUE(networks_->create({.name = "inner", .internal = true}));
-  Endpoint one = attach(first), two = attach(second, {}, "blue"), three = attach(third, {{"tcp", 80, "", 8090}}, "inner");
+  Endpoint one = attach(first), two = attach(second, {}, "blue"),
+           three = attach(third, {{"tcp", 80, "", 8090}}, "inner");
   EXPECT_EQ(three.gateway, "");
   EXPECT_TRUE(three.ports.empty());
   Server at_one(first, 80), at_outside(outside, 80);
@@ -483,7 +488,8 @@ std::string dns_query(const std::string& name, uint16_t type) {
 
 std::string ask_udp(const sys::Fd& socket, const std::string& server, const std::string& query) {
   auto address = address_of(server, 53);
-  if (::sendto(socket.get(), query.data(), query.size(), 0, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
+  if (::sendto(socket.get(), query.data(), query.size(), 0, reinterpret_cast<sockaddr*>(&address), sizeof address) <
+      0) {
     return "";
   }
   char buffer[2048];

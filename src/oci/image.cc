@@ -16,7 +16,9 @@ Result<Digest> Digest::parse(std::string_view text) {
   return Digest(std::string(text));
 }
 
-Digest Digest::of_bytes(std::string_view bytes) { return of_sha256_hex(codec::sha256_hex(bytes)); }
+Digest Digest::of_bytes(std::string_view bytes) {
+  return of_sha256_hex(codec::sha256_hex(bytes));
+}
 
 Platform host_platform() {
 #if defined(__x86_64__)
@@ -107,8 +109,12 @@ Result<Index> parse_index(std::string_view json, std::string_view media_type) {
   return out;
 }
 
-std::string format_manifest(const Manifest& manifest) { return codec::to_json(manifest); }
-std::string format_index(const Index& index) { return codec::to_json(index); }
+std::string format_manifest(const Manifest& manifest) {
+  return codec::to_json(manifest);
+}
+std::string format_index(const Index& index) {
+  return codec::to_json(index);
+}
 
 Result<Image> parse_image(std::string_view json) {
   auto image = TRY(codec::from_json<Image>(json));
@@ -116,6 +122,8 @@ Result<Image> parse_image(std::string_view json) {
   return image;
 }
 
-std::string format_image(const Image& image) { return codec::to_json(image); }
+std::string format_image(const Image& image) {
+  return codec::to_json(image);
+}
 
 }  // namespace sampan::oci

@@ -140,21 +140,40 @@ BOOST_DESCRIBE_STRUCT(Descriptor, (), (media_type, digest, size, urls, annotatio
 BOOST_DESCRIBE_STRUCT(Manifest, (), (schema_version, media_type, config, layers, annotations))
 BOOST_DESCRIBE_STRUCT(Index, (), (schema_version, media_type, manifests, annotations))
 BOOST_DESCRIBE_STRUCT(HealthConfig, (), (test, interval, timeout, start_period, start_interval, retries))
-BOOST_DESCRIBE_STRUCT(ImageConfig, (), (user, exposed_ports, env, entrypoint, cmd, healthcheck, volumes, working_dir,
-                                        labels, stop_signal, on_build, shell, args_escaped))
+BOOST_DESCRIBE_STRUCT(ImageConfig, (),
+                      (user, exposed_ports, env, entrypoint, cmd, healthcheck, volumes, working_dir, labels,
+                       stop_signal, on_build, shell, args_escaped))
 BOOST_DESCRIBE_STRUCT(RootFs, (), (type, diff_ids))
 BOOST_DESCRIBE_STRUCT(History, (), (created, created_by, author, comment, empty_layer))
-BOOST_DESCRIBE_STRUCT(Image, (), (created, author, architecture, os, variant, config, rootfs, history, docker_version,
-                                  container))
+BOOST_DESCRIBE_STRUCT(Image, (),
+                      (created, author, architecture, os, variant, config, rootfs, history, docker_version, container))
 
-inline codec::JsonStyle json_style(const Platform*) { return {codec::Naming::Camel, codec::Emit::NonEmpty}; }
-inline codec::JsonStyle json_style(const Descriptor*) { return {codec::Naming::Camel, codec::Emit::NonEmpty}; }
-inline codec::JsonStyle json_style(const Manifest*) { return {codec::Naming::Camel, codec::Emit::NonEmpty}; }
-inline codec::JsonStyle json_style(const Index*) { return {codec::Naming::Camel, codec::Emit::NonEmpty}; }
-inline codec::JsonStyle json_style(const HealthConfig*) { return {codec::Naming::Pascal, codec::Emit::NonEmpty}; }
-inline codec::JsonStyle json_style(const ImageConfig*) { return {codec::Naming::Pascal, codec::Emit::NonEmpty}; }
-inline codec::JsonStyle json_style(const RootFs*) { return {codec::Naming::Snake, codec::Emit::All}; }
-inline codec::JsonStyle json_style(const History*) { return {codec::Naming::Snake, codec::Emit::NonEmpty}; }
-inline codec::JsonStyle json_style(const Image*) { return {codec::Naming::Snake, codec::Emit::NonEmpty}; }
+inline codec::JsonStyle json_style(const Platform*) {
+  return {codec::Naming::Camel, codec::Emit::NonEmpty};
+}
+inline codec::JsonStyle json_style(const Descriptor*) {
+  return {codec::Naming::Camel, codec::Emit::NonEmpty};
+}
+inline codec::JsonStyle json_style(const Manifest*) {
+  return {codec::Naming::Camel, codec::Emit::NonEmpty};
+}
+inline codec::JsonStyle json_style(const Index*) {
+  return {codec::Naming::Camel, codec::Emit::NonEmpty};
+}
+inline codec::JsonStyle json_style(const HealthConfig*) {
+  return {codec::Naming::Pascal, codec::Emit::NonEmpty};
+}
+inline codec::JsonStyle json_style(const ImageConfig*) {
+  return {codec::Naming::Pascal, codec::Emit::NonEmpty};
+}
+inline codec::JsonStyle json_style(const RootFs*) {
+  return {codec::Naming::Snake, codec::Emit::All};
+}
+inline codec::JsonStyle json_style(const History*) {
+  return {codec::Naming::Snake, codec::Emit::NonEmpty};
+}
+inline codec::JsonStyle json_style(const Image*) {
+  return {codec::Naming::Snake, codec::Emit::NonEmpty};
+}
 
 }  // namespace sampan::oci

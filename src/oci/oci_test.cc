@@ -12,11 +12,12 @@ TEST(Reference, normalises_like_docker) {
   struct Row {
     const char *text, *name, *tag, *familiar;
   };
-  for (const auto& row : {Row{"busybox", "docker.io/library/busybox", "latest", "busybox:latest"},
-                          Row{"a/b:1", "docker.io/a/b", "1", "a/b:1"}, Row{"localhost/x", "localhost/x", "latest", "localhost/x:latest"},
-                          Row{"127.0.0.1:5000/x/y:v", "127.0.0.1:5000/x/y", "v", "127.0.0.1:5000/x/y:v"},
-                          Row{"docker.io/library/x", "docker.io/library/x", "latest", "x:latest"},
-                          Row{"r.example/a_b/c__d/e-f.g", "r.example/a_b/c__d/e-f.g", "latest", "r.example/a_b/c__d/e-f.g:latest"}}) {
+  for (const auto& row :
+       {Row{"busybox", "docker.io/library/busybox", "latest", "busybox:latest"},
+        Row{"a/b:1", "docker.io/a/b", "1", "a/b:1"}, Row{"localhost/x", "localhost/x", "latest", "localhost/x:latest"},
+        Row{"127.0.0.1:5000/x/y:v", "127.0.0.1:5000/x/y", "v", "127.0.0.1:5000/x/y:v"},
+        Row{"docker.io/library/x", "docker.io/library/x", "latest", "x:latest"},
+        Row{"r.example/a_b/c__d/e-f.g", "r.example/a_b/c__d/e-f.g", "latest", "r.example/a_b/c__d/e-f.g:latest"}}) {
     auto reference = parse_reference(row.text);
     ASSERT_TRUE(reference) << row.text;
     EXPECT_EQ(reference->name(), row.name);
@@ -34,8 +35,9 @@ TEST(Reference, digests_replace_the_default_tag) {
 }
 
 TEST(Reference, bad_ones_are_refused) {
-  for (const char* bad : {"", "A", "a//b", "/a", "a/", "a:", "a:b:c", "a b", "../x", "a/../b", "x@sha256:12", "x@md5:0", "-a", "a.", "a..b",
-                          "host:port/x", "h:99999/x", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}) {
+  for (const char* bad :
+       {"", "A", "a//b", "/a", "a/", "a:", "a:b:c", "a b", "../x", "a/../b", "x@sha256:12", "x@md5:0", "-a", "a.",
+        "a..b", "host:port/x", "h:99999/x", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}) {
     EXPECT_FALSE(parse_reference(bad)) << bad;
   }
   EXPECT_THAT(parse_reference("Upper/x")->domain, "Upper");
@@ -44,8 +46,8 @@ TEST(Reference, bad_ones_are_refused) {
 
 TEST(Digest, only_whole_known_ones) {
   EXPECT_TRUE(Digest::parse("sha256:" + std::string(64, '0')));
-  for (std::string bad : {std::string("sha256:") + std::string(63, '0'), "sha256:" + std::string(64, 'G'), "sha1:" + std::string(40, '0'),
-                          "sha256:../" + std::string(61, '0'), std::string("")}) {
+  for (std::string bad : {std::string("sha256:") + std::string(63, '0'), "sha256:" + std::string(64, 'G'),
+                          "sha1:" + std::string(40, '0'), "sha256:../" + std::string(61, '0'), std::string("")}) {
     EXPECT_FALSE(Digest::parse(bad)) << bad;
   }
 }
@@ -58,7 +60,8 @@ TEST(Manifest, ambiguous_documents_are_refused) {
   EXPECT_FALSE(parse_index("{" + config + ",\"manifests\":[]}", media::kOciIndex));
   EXPECT_FALSE(parse_manifest("{" + config + R"(,"mediaType":"text/html"})", media::kOciManifest));
   EXPECT_FALSE(parse_manifest(R"({"config":{"digest":"nope"}})", media::kOciManifest));
-  EXPECT_FALSE(parse_manifest("{" + config + R"(,"layers":[{"digest":)" + digest + R"(,"size":-1}]})", media::kOciManifest));
+  EXPECT_FALSE(
+      parse_manifest("{" + config + R"(,"layers":[{"digest":)" + digest + R"(,"size":-1}]})", media::kOciManifest));
 }
 
 TEST(Platform, parses_and_matches) {

@@ -8,8 +8,12 @@ namespace {
 
 constexpr std::string_view kDefaultDomain = "docker.io";
 
-bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
+bool is_lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool is_alnum(char c) {
+  return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
 
 /// alphanumerics, joined by one '.', one or two '_', or any number of '-'.
 bool is_path_component(std::string_view text) {
@@ -21,11 +25,16 @@ bool is_path_component(std::string_view text) {
   };
   if (!run()) return false;
   while (i < text.size()) {
-    if (text[i] == '.') ++i;
-    else if (text.substr(i, 2) == "__") i += 2;
-    else if (text[i] == '_') ++i;
-    else if (text[i] == '-') while (i < text.size() && text[i] == '-') ++i;
-    else return false;
+    if (text[i] == '.')
+      ++i;
+    else if (text.substr(i, 2) == "__")
+      i += 2;
+    else if (text[i] == '_')
+      ++i;
+    else if (text[i] == '-')
+      while (i < text.size() && text[i] == '-') ++i;
+    else
+      return false;
     if (!run()) return false;
   }
   return true;
@@ -87,14 +96,16 @@ Result<Reference> parse_reference(std::string_view text, DefaultTag default_tag)
     text = text.substr(0, at);
   }
   auto slash = text.rfind('/');
-  if (auto colon = text.rfind(':'); colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash)) {
+  if (auto colon = text.rfind(':');
+      colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash)) {
     out.tag = text.substr(colon + 1);
     if (!is_tag(out.tag)) return bad();
     text = text.substr(0, colon);
   }
   if (text.empty() || text.size() > 255) return bad();
   if (text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos) {
-    return fail(Code::InvalidArgument, "invalid repository name ({}), cannot specify 64-byte hexadecimal strings", text);
+    return fail(Code::InvalidArgument, "invalid repository name ({}), cannot specify 64-byte hexadecimal strings",
+                text);
   }
   out.domain = kDefaultDomain;
   if (auto parts = split_once(text, '/')) {
@@ -113,7 +124,7 @@ Result<Reference> parse_reference(std::string_view text, DefaultTag default_tag)
     return bad();
   }
   out.path = out.domain == kDefaultDomain && text.find('/') == std::string_view::npos ? "library/" + std::string(text)
-                                                                                     : std::string(text);
+                                                                                      : std::string(text);
   if (out.tag.empty() && out.digest.empty() && default_tag == DefaultTag::Yes) out.tag = "latest";
   return out;
 }

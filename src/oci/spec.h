@@ -76,7 +76,7 @@ struct IdMapping {
 /// The currency between storage (which emits them) and runtime (which applies them).
 struct Mount {
   std::string destination;
-  std::string type;    // "bind", "overlay", "proc", ...
+  std::string type;  // "bind", "overlay", "proc", ...
   std::string source;
   std::vector<std::string> options;  // "ro", "nosuid", "rprivate", "lowerdir+=/path", ...
   std::vector<IdMapping> uid_mappings, gid_mappings;
@@ -99,9 +99,9 @@ struct Device {
 };
 struct DeviceRule {
   bool allow = false;
-  std::string type;  // "a", "c", "b"; empty is "a"
+  std::string type;                     // "a", "c", "b"; empty is "a"
   std::optional<int64_t> major, minor;  // nullopt is any
-  std::string access;  // of "rwm"
+  std::string access;                   // of "rwm"
 };
 struct MemoryLimits {
   std::optional<int64_t> limit, reservation, swap, kernel, kernel_tcp;  // bytes, -1 unlimited; swap is memory+swap
@@ -230,9 +230,9 @@ BOOST_DESCRIBE_STRUCT(Rlimit, (), (type, soft, hard))
 BOOST_DESCRIBE_STRUCT(Scheduler, (), (policy, nice, priority, flags, runtime, deadline, period))
 BOOST_DESCRIBE_STRUCT(IoPriority, (), (clazz, priority))
 BOOST_DESCRIBE_STRUCT(CpuAffinity, (), (initial, final_))
-BOOST_DESCRIBE_STRUCT(Process, (), (terminal, console_size, user, args, env, cwd, capabilities, rlimits,
-                                    no_new_privileges, apparmor_profile, oom_score_adj, selinux_label, scheduler,
-                                    io_priority, exec_cpu_affinity))
+BOOST_DESCRIBE_STRUCT(Process, (),
+                      (terminal, console_size, user, args, env, cwd, capabilities, rlimits, no_new_privileges,
+                       apparmor_profile, oom_score_adj, selinux_label, scheduler, io_priority, exec_cpu_affinity))
 BOOST_DESCRIBE_STRUCT(Root, (), (path, readonly))
 BOOST_DESCRIBE_STRUCT(IdMapping, (), (container_id, host_id, size))
 BOOST_DESCRIBE_STRUCT(Mount, (), (destination, type, source, options, uid_mappings, gid_mappings))
@@ -240,14 +240,17 @@ BOOST_DESCRIBE_STRUCT(Hook, (), (path, args, env, timeout))
 BOOST_DESCRIBE_STRUCT(Hooks, (), (prestart, create_runtime, create_container, start_container, poststart, poststop))
 BOOST_DESCRIBE_STRUCT(Device, (), (path, type, major, minor, file_mode, uid, gid))
 BOOST_DESCRIBE_STRUCT(DeviceRule, (), (allow, type, major, minor, access))
-BOOST_DESCRIBE_STRUCT(MemoryLimits, (), (limit, reservation, swap, kernel, kernel_tcp, swappiness, disable_oom_killer,
-                                         use_hierarchy, check_before_update))
-BOOST_DESCRIBE_STRUCT(CpuLimits, (), (shares, quota, burst, period, realtime_runtime, realtime_period, cpus, mems, idle))
+BOOST_DESCRIBE_STRUCT(MemoryLimits, (),
+                      (limit, reservation, swap, kernel, kernel_tcp, swappiness, disable_oom_killer, use_hierarchy,
+                       check_before_update))
+BOOST_DESCRIBE_STRUCT(CpuLimits, (),
+                      (shares, quota, burst, period, realtime_runtime, realtime_period, cpus, mems, idle))
 BOOST_DESCRIBE_STRUCT(PidsLimit, (), (limit))
 BOOST_DESCRIBE_STRUCT(WeightDevice, (), (major, minor, weight, leaf_weight))
 BOOST_DESCRIBE_STRUCT(ThrottleDevice, (), (major, minor, rate))
-BOOST_DESCRIBE_STRUCT(BlockIo, (), (weight, leaf_weight, weight_device, throttle_read_bps_device,
-                                    throttle_write_bps_device, throttle_read_iops_device, throttle_write_iops_device))
+BOOST_DESCRIBE_STRUCT(BlockIo, (),
+                      (weight, leaf_weight, weight_device, throttle_read_bps_device, throttle_write_bps_device,
+                       throttle_read_iops_device, throttle_write_iops_device))
 BOOST_DESCRIBE_STRUCT(HugepageLimit, (), (page_size, limit))
 BOOST_DESCRIBE_STRUCT(InterfacePriority, (), (name, priority))
 BOOST_DESCRIBE_STRUCT(NetworkLimits, (), (class_id, priorities))
@@ -256,37 +259,49 @@ BOOST_DESCRIBE_STRUCT(Resources, (), (devices, memory, cpu, pids, block_io, huge
 BOOST_DESCRIBE_STRUCT(Namespace, (), (type, path))
 BOOST_DESCRIBE_STRUCT(SeccompArg, (), (index, value, value_two, op))
 BOOST_DESCRIBE_STRUCT(SeccompRule, (), (names, action, errno_ret, args))
-BOOST_DESCRIBE_STRUCT(Seccomp, (), (default_action, default_errno_ret, architectures, flags, listener_path,
-                                    listener_metadata, syscalls))
+BOOST_DESCRIBE_STRUCT(Seccomp, (),
+                      (default_action, default_errno_ret, architectures, flags, listener_path, listener_metadata,
+                       syscalls))
 BOOST_DESCRIBE_STRUCT(Personality, (), (domain, flags))
 BOOST_DESCRIBE_STRUCT(TimeOffset, (), (secs, nanosecs))
-BOOST_DESCRIBE_STRUCT(Linux, (), (uid_mappings, gid_mappings, sysctl, resources, cgroups_path, namespaces, devices,
-                                  seccomp, rootfs_propagation, masked_paths, readonly_paths, mount_label, personality,
-                                  time_offsets))
+BOOST_DESCRIBE_STRUCT(Linux, (),
+                      (uid_mappings, gid_mappings, sysctl, resources, cgroups_path, namespaces, devices, seccomp,
+                       rootfs_propagation, masked_paths, readonly_paths, mount_label, personality, time_offsets))
 BOOST_DESCRIBE_STRUCT(Spec, (), (oci_version, process, root, hostname, domainname, mounts, hooks, annotations, linux_))
 
 namespace internal {
-inline constexpr codec::JsonName kSpecNames[] = {
-    {"console_size", "consoleSize"}, {"clazz", "class"}, {"final_", "final"}, {"linux_", "linux"},
-    {"container_id", "containerID"}, {"host_id", "hostID"}, {"uid_mappings", "uidMappings"},
-    {"kernel_tcp", "kernelTCP"}, {"disable_oom_killer", "disableOOMKiller"}, {"block_io", "blockIO"},
-    {"throttle_read_iops_device", "throttleReadIOPSDevice"}, {"throttle_write_iops_device", "throttleWriteIOPSDevice"},
-    {"class_id", "classID"}, {"io_priority", "ioPriority"}, {"exec_cpu_affinity", "execCPUAffinity"},
-    {"oom_score_adj", "oomScoreAdj"}};
+inline constexpr codec::JsonName kSpecNames[] = {{"console_size", "consoleSize"},
+                                                 {"clazz", "class"},
+                                                 {"final_", "final"},
+                                                 {"linux_", "linux"},
+                                                 {"container_id", "containerID"},
+                                                 {"host_id", "hostID"},
+                                                 {"uid_mappings", "uidMappings"},
+                                                 {"kernel_tcp", "kernelTCP"},
+                                                 {"disable_oom_killer", "disableOOMKiller"},
+                                                 {"block_io", "blockIO"},
+                                                 {"throttle_read_iops_device", "throttleReadIOPSDevice"},
+                                                 {"throttle_write_iops_device", "throttleWriteIOPSDevice"},
+                                                 {"class_id", "classID"},
+                                                 {"io_priority", "ioPriority"},
+                                                 {"exec_cpu_affinity", "execCPUAffinity"},
+                                                 {"oom_score_adj", "oomScoreAdj"}};
 inline constexpr codec::JsonStyle kSpecStyle{codec::Naming::Camel, codec::Emit::NonEmpty, kSpecNames};
 // `allow`, `limit`, `uid` and their like mean something when they are zero.
 inline constexpr codec::JsonStyle kSpecStyleAll{codec::Naming::Camel, codec::Emit::All, kSpecNames};
 }  // namespace internal
 
 template <typename T>
-concept ZeroMatters = std::is_same_v<T, User> || std::is_same_v<T, DeviceRule> || std::is_same_v<T, PidsLimit> ||
-                      std::is_same_v<T, IdMapping> || std::is_same_v<T, Rlimit> || std::is_same_v<T, Device> ||
-                      std::is_same_v<T, SeccompArg> || std::is_same_v<T, WeightDevice> ||
-                      std::is_same_v<T, ThrottleDevice>;
+concept ZeroMatters =
+    std::is_same_v<T, User> || std::is_same_v<T, DeviceRule> || std::is_same_v<T, PidsLimit> ||
+    std::is_same_v<T, IdMapping> || std::is_same_v<T, Rlimit> || std::is_same_v<T, Device> ||
+    std::is_same_v<T, SeccompArg> || std::is_same_v<T, WeightDevice> || std::is_same_v<T, ThrottleDevice>;
 template <typename T>
 constexpr codec::JsonStyle json_style(const T*) {
-  if constexpr (ZeroMatters<T>) return internal::kSpecStyleAll;
-  else return internal::kSpecStyle;
+  if constexpr (ZeroMatters<T>)
+    return internal::kSpecStyleAll;
+  else
+    return internal::kSpecStyle;
 }
 
 }  // namespace sampan::oci

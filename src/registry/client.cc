@@ -73,6 +73,8 @@ class CurlClient final : public Client {
 
 }  // namespace
 
-std::unique_ptr<Client> make_client(ClientOptions options) { return std::make_unique<CurlClient>(std::move(options)); }
+std::unique_ptr<Client> make_client(ClientOptions options) {
+  return std::make_unique<CurlClient>(std::move(options));
+}
 
 }  // namespace sampan::registry

@@ -11,9 +11,9 @@
 namespace sampan::registry {
 namespace {
 
+using testing::Answer;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::Answer;
 using testing::SeenRequest;
 using testing::TestServer;
 
@@ -29,7 +29,9 @@ struct TempDir {
   std::string path;
 };
 
-oci::Reference reference_at(const std::string& host) { return {host, "team/app", "latest", ""}; }
+oci::Reference reference_at(const std::string& host) {
+  return {host, "team/app", "latest", ""};
+}
 
 oci::Descriptor descriptor_of(const std::string& content) {
   return {.digest = oci::Digest::of_bytes(content).str(), .size = static_cast<int64_t>(content.size())};
@@ -44,7 +46,8 @@ TEST(Client, fetches_a_manifest_with_a_bearer_token_and_keeps_the_token) {
   TestServer server([&](const SeenRequest& request) -> Answer {
     if (request.target.starts_with("/token")) return {.body = R"({"token":"abc","expires_in":300})"};
     if (request.authorization != "Bearer abc") {
-      return {.status = 401, .headers = {fmt::format(R"(WWW-Authenticate: Bearer realm="http://{}/token",service="reg")", self)}};
+      return {.status = 401,
+              .headers = {fmt::format(R"(WWW-Authenticate: Bearer realm="http://{}/token",service="reg")", self)}};
     }
     return manifest_answer("{}");
   });
@@ -95,7 +98,8 @@ TEST(Client, never_sends_credentials_to_a_redirects_target) {
   });
   TempDir dir;
   auto client = make_client({});
-  auto got = client->fetch_blob(reference_at(server.host()), descriptor_of(content), dir.path + "/b", kUser, {}, kNever);
+  auto got =
+      client->fetch_blob(reference_at(server.host()), descriptor_of(content), dir.path + "/b", kUser, {}, kNever);
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_EQ(*sys::read_file(dir.path + "/b"), content);
   ASSERT_EQ(elsewhere.seen().size(), 1u);
@@ -140,11 +144,13 @@ TEST(Client, continues_a_broken_download_where_it_stopped) {
     if (request.target == "/v2/") return {};
     if (calls++ == 0) return {.body = content, .cut_after = 100000};
     size_t from = parse_uint(request.range.substr(6, request.range.size() - 7)).value_or(0);
-    return {.status = 206, .headers = {fmt::format("Content-Range: bytes {}-{}/{}", from, content.size() - 1, content.size())},
+    return {.status = 206,
+            .headers = {fmt::format("Content-Range: bytes {}-{}/{}", from, content.size() - 1, content.size())},
             .body = content.substr(from)};
   });
   TempDir dir;
-  auto got = make_client({})->fetch_blob(reference_at(server.host()), descriptor_of(content), dir.path + "/b", {}, {}, kNever);
+  auto got =
+      make_client({})->fetch_blob(reference_at(server.host()), descriptor_of(content), dir.path + "/b", {}, {}, kNever);
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_EQ(server.seen().back().range, "bytes=100000-");
   EXPECT_EQ(sys::read_file(dir.path + "/b")->size(), content.size());
@@ -154,21 +160,26 @@ TEST(Client, replaces_a_damaged_partial_file) {
   const std::string content = "0123456789";
   TestServer server([&](const SeenRequest& request) -> Answer {
     if (request.target == "/v2/") return {};
-    if (request.range == "bytes=4-") return {.status = 206, .headers = {"Content-Range: bytes 4-9/10"}, .body = "456789"};
+    if (request.range == "bytes=4-")
+      return {.status = 206, .headers = {"Content-Range: bytes 4-9/10"}, .body = "456789"};
     return {.body = content};
   });
   TempDir dir;
   ASSERT_TRUE(sys::replace_file(dir.path + "/b", "XXXX"));
-  auto got = make_client({})->fetch_blob(reference_at(server.host()), descriptor_of(content), dir.path + "/b", {}, {}, kNever);
+  auto got =
+      make_client({})->fetch_blob(reference_at(server.host()), descriptor_of(content), dir.path + "/b", {}, {}, kNever);
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_EQ(*sys::read_file(dir.path + "/b"), content);
 }
 
 TEST(Client, refuses_a_blob_of_other_content_or_length) {
-  TestServer server([](const SeenRequest& request) -> Answer { return request.target == "/v2/" ? Answer{} : Answer{.body = "evil bytes"}; });
+  TestServer server([](const SeenRequest& request) -> Answer {
+    return request.target == "/v2/" ? Answer{} : Answer{.body = "evil bytes"};
+  });
   TempDir dir;
   auto client = make_client({});
-  auto wrong = client->fetch_blob(reference_at(server.host()), descriptor_of("good bytes"), dir.path + "/a", {}, {}, kNever);
+  auto wrong =
+      client->fetch_blob(reference_at(server.host()), descriptor_of("good bytes"), dir.path + "/a", {}, {}, kNever);
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code(), Code::DataLoss);
   auto longer = client->fetch_blob(reference_at(server.host()), descriptor_of("good"), dir.path + "/b", {}, {}, kNever);
@@ -178,13 +189,16 @@ TEST(Client, refuses_a_blob_of_other_content_or_length) {
 
 TEST(Client, refuses_a_manifest_that_is_not_the_digest_asked_for) {
   TestServer server([](const SeenRequest&) { return manifest_answer("{}"); });
-  auto got = make_client({})->fetch_manifest(reference_at(server.host()), oci::Digest::of_bytes("[]").str(), {}, kNever);
+  auto got =
+      make_client({})->fetch_manifest(reference_at(server.host()), oci::Digest::of_bytes("[]").str(), {}, kNever);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code(), Code::DataLoss);
 }
 
 TEST(Client, refuses_a_manifest_over_four_mebibytes) {
-  TestServer server([](const SeenRequest& request) { return request.target == "/v2/" ? Answer{} : manifest_answer(std::string((4 << 20) + 1, ' ')); });
+  TestServer server([](const SeenRequest& request) {
+    return request.target == "/v2/" ? Answer{} : manifest_answer(std::string((4 << 20) + 1, ' '));
+  });
   auto got = make_client({})->fetch_manifest(reference_at(server.host()), "latest", {}, kNever);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code(), Code::ResourceExhausted);
@@ -229,7 +243,8 @@ TEST(Client, lists_tags_over_several_pages_of_the_same_host) {
 TEST(Client, login_tells_right_from_wrong) {
   TestServer server([](const SeenRequest& request) -> Answer {
     if (request.authorization == "Basic dXNlcjpzZWNyZXQ=") return {};
-    return {.status = 401, .headers = {R"(WWW-Authenticate: Basic realm="r")"},
+    return {.status = 401,
+            .headers = {R"(WWW-Authenticate: Basic realm="r")"},
             .body = R"({"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]})"};
   });
   auto client = make_client({});

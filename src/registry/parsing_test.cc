@@ -11,7 +11,8 @@ namespace sampan::registry {
 namespace {
 
 TEST(Challenges, bearer_with_quoted_parameters) {
-  auto out = parse_challenges(R"(Bearer realm="https://auth.example/token",service="reg, one",scope="repository:a/b:pull,push")");
+  auto out = parse_challenges(
+      R"(Bearer realm="https://auth.example/token",service="reg, one",scope="repository:a/b:pull,push")");
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(out[0].scheme, "bearer");
   EXPECT_EQ(out[0].get("realm"), "https://auth.example/token");
@@ -28,14 +29,16 @@ TEST(Challenges, several_in_one_header) {
 }
 
 TEST(Challenges, garbage_ends_without_harm) {
-  for (const char* text : {"", "=", "\"", "Bearer realm=\"never closed", "a=b", ",,,", "Bearer realm=", "\xff\xfe=\x01"}) {
+  for (const char* text :
+       {"", "=", "\"", "Bearer realm=\"never closed", "a=b", ",,,", "Bearer realm=", "\xff\xfe=\x01"}) {
     (void)parse_challenges(text);
   }
   EXPECT_TRUE(parse_challenges("realm=\"x\"").empty());
 }
 
 TEST(RegistryAuth, reads_base64url_json) {
-  auto out = parse_registry_auth(codec::format_base64(R"({"username":"u","password":"p","serveraddress":"r.example"})"));
+  auto out =
+      parse_registry_auth(codec::format_base64(R"({"username":"u","password":"p","serveraddress":"r.example"})"));
   EXPECT_EQ(out.username, "u");
   EXPECT_EQ(out.password, "p");
   EXPECT_EQ(out.server_address, "r.example");
@@ -44,8 +47,9 @@ TEST(RegistryAuth, reads_base64url_json) {
 }
 
 TEST(RegistryAuth, malformed_or_header_splitting_is_no_credentials) {
-  for (std::string text : {std::string(), std::string("%%%"), codec::format_base64("[]"), codec::format_base64("{\"username\":3}"),
-                           codec::format_base64(R"({"username":"u\r\nX: y","password":"p"})")}) {
+  for (std::string text :
+       {std::string(), std::string("%%%"), codec::format_base64("[]"), codec::format_base64("{\"username\":3}"),
+        codec::format_base64(R"({"username":"u\r\nX: y","password":"p"})")}) {
     EXPECT_TRUE(parse_registry_auth(text).empty()) << text;
   }
 }
@@ -59,12 +63,15 @@ TEST(RegistryErrors, speak_as_docker_does) {
   response.body = R"({"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]})";
   EXPECT_EQ(pull_error(response, "a:b", "a").message(), "unauthorized: authentication required");
   response.headers.emplace("www-authenticate", R"(Bearer realm="x",error="insufficient_scope")");
-  EXPECT_EQ(pull_error(response, "a:b", "a").message(),
-            "pull access denied for a, repository does not exist or may require 'docker login': denied: requested access to "
-            "the resource is denied");
+  EXPECT_EQ(
+      pull_error(response, "a:b", "a").message(),
+      "pull access denied for a, repository does not exist or may require 'docker login': denied: requested access to "
+      "the resource is denied");
   EXPECT_EQ(pull_error(response, "a:b", "a").code(), Code::NotFound);
   EXPECT_EQ(plain_error({.status = 500, .body = "<html>"}).message(), "received unexpected HTTP status: 500");
-  EXPECT_EQ(plain_error({.status = 403, .body = "{\"errors\":[{\"code\":\"A\\u001b[2J\",\"message\":\"m\\n\"}]}"}).message(), "a [2j: m ");
+  EXPECT_EQ(
+      plain_error({.status = 403, .body = "{\"errors\":[{\"code\":\"A\\u001b[2J\",\"message\":\"m\\n\"}]}"}).message(),
+      "a [2j: m ");
 }
 
 TEST(Realms, must_use_tls_and_be_no_foreign_address) {
@@ -89,7 +96,8 @@ TEST(Urls, resolve_against_the_answering_one) {
 TEST(Hosts, only_loopback_and_listed_ones_are_insecure) {
   ClientOptions options;
   options.insecure_registries = {"plain.example:5000", "10.1.0.0/16", "bare.example"};
-  for (const char* host : {"127.0.0.1:5000", "127.9.9.9", "localhost:5000", "[::1]:5000", "plain.example:5000", "10.1.2.3:80", "bare.example:77"}) {
+  for (const char* host : {"127.0.0.1:5000", "127.9.9.9", "localhost:5000", "[::1]:5000", "plain.example:5000",
+                           "10.1.2.3:80", "bare.example:77"}) {
     EXPECT_TRUE(is_insecure_host(options, host)) << host;
   }
   for (const char* host : {"plain.example", "10.2.0.1", "docker.io", "localhost.example", "127.0.0.1.example"}) {

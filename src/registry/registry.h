@@ -32,12 +32,12 @@ struct Credentials {
 Credentials parse_registry_auth(std::string_view header);
 
 struct ClientOptions {
-  std::set<std::string> insecure_registries;   // host[:port] or CIDR; 127.0.0.0/8 is always there
+  std::set<std::string> insecure_registries;  // host[:port] or CIDR; 127.0.0.0/8 is always there
   std::string certs_dir = "/etc/docker/certs.d";
 };
 
 struct Fetched {
-  std::string body;         // verified against the digest
+  std::string body;  // verified against the digest
   std::string media_type;
   oci::Digest digest;
 };

@@ -99,7 +99,8 @@ Result<void> ShimLink::attach(sys::Fd client, const AttachOptions& options) {
   auto leftover = TRY(leftover_file(options));
   std::vector<int> fds{client.get()};
   if (leftover) fds.push_back(leftover->get());
-  TRY(call(link_.get(), {.op = "attach", .attach = wire_of(options), .with_leftover = leftover.has_value()}, fds, kCallDeadline));
+  TRY(call(link_.get(), {.op = "attach", .attach = wire_of(options), .with_leftover = leftover.has_value()}, fds,
+           kCallDeadline));
   return {};
 }
 
@@ -110,8 +111,8 @@ Result<pid_t> ShimLink::exec(const ExecRequest& request, std::optional<sys::Fd> 
   std::vector<int> fds{payload.get()};
   if (with_client) fds.push_back(client->get());
   if (leftover) fds.push_back(leftover->get());
-  auto answer = TRY(call(link_.get(), {.op = "exec", .with_client = with_client, .with_leftover = leftover.has_value()}, fds,
-                         kStartDeadline));
+  auto answer = TRY(call(link_.get(), {.op = "exec", .with_client = with_client, .with_leftover = leftover.has_value()},
+                         fds, kStartDeadline));
   return static_cast<pid_t>(answer.reply.pid);
 }
 

@@ -37,7 +37,10 @@ TEST(DetachKeys, the_sequence_is_found_across_pieces_and_never_reaches_the_proce
 TEST(DetachKeys, a_broken_off_sequence_is_ordinary_input) {
   bool detached;
   DetachScanner scanner("\x10\x11");
-  EXPECT_EQ(scan_all(scanner, {"\x10", "a\x10\x10", "b"}, detached), "\x10" "a\x10\x10" "b");
+  EXPECT_EQ(scan_all(scanner, {"\x10", "a\x10\x10", "b"}, detached),
+            "\x10"
+            "a\x10\x10"
+            "b");
   EXPECT_FALSE(detached);
 }
 

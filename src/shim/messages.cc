@@ -7,14 +7,30 @@
 
 namespace sampan::shim {
 
-std::string format_request(const Request& request) { return codec::to_json(request); }
-Result<Request> parse_request(std::string_view text) { return codec::from_json<Request>(text); }
-std::string format_reply(const Reply& reply) { return codec::to_json(reply); }
-Result<Reply> parse_reply(std::string_view text) { return codec::from_json<Reply>(text); }
-std::string format_event(const Event& event) { return codec::to_json(event); }
-Result<Event> parse_event(std::string_view text) { return codec::from_json<Event>(text); }
-std::string format_exit_record(const ExitRecord& record) { return codec::to_json(record); }
-Result<ExitRecord> parse_exit_record(std::string_view text) { return codec::from_json<ExitRecord>(text); }
+std::string format_request(const Request& request) {
+  return codec::to_json(request);
+}
+Result<Request> parse_request(std::string_view text) {
+  return codec::from_json<Request>(text);
+}
+std::string format_reply(const Reply& reply) {
+  return codec::to_json(reply);
+}
+Result<Reply> parse_reply(std::string_view text) {
+  return codec::from_json<Reply>(text);
+}
+std::string format_event(const Event& event) {
+  return codec::to_json(event);
+}
+Result<Event> parse_event(std::string_view text) {
+  return codec::from_json<Event>(text);
+}
+std::string format_exit_record(const ExitRecord& record) {
+  return codec::to_json(record);
+}
+Result<ExitRecord> parse_exit_record(std::string_view text) {
+  return codec::from_json<ExitRecord>(text);
+}
 
 Reply reply_of(const Error& error) {
   Reply reply;
@@ -36,12 +52,18 @@ Result<Reply> result_of(Reply reply) {
 }
 
 WireAttach wire_of(const AttachOptions& options) {
-  return {.stdin_ = options.stdin_, .stdout_ = options.stdout_, .stderr_ = options.stderr_,
-          .multiplexed = options.multiplexed, .detach_keys = options.detach_keys};
+  return {.stdin_ = options.stdin_,
+          .stdout_ = options.stdout_,
+          .stderr_ = options.stderr_,
+          .multiplexed = options.multiplexed,
+          .detach_keys = options.detach_keys};
 }
 
 logs::WriterOptions writer_options_of(const WireLog& log) {
-  return {.driver = log.driver, .path = log.path, .max_size = log.max_size, .max_file = log.max_file,
+  return {.driver = log.driver,
+          .path = log.path,
+          .max_size = log.max_size,
+          .max_file = log.max_file,
           .attributes = log.attributes};
 }
 
@@ -83,12 +105,22 @@ Result<Payload<Message>> read_payload(int file) {
 }  // namespace
 
 Result<sys::Fd> make_payload(const StartRequest& request) {
-  StartMessage message{.id = request.id, .generation = request.generation, .dir = request.dir, .spec = request.spec,
-                       .rootfs = request.rootfs, .user = request.user, .group_add = request.group_add,
-                       .cgroup_path = request.cgroup_path, .init_path = request.init_path, .tty = request.tty,
-                       .open_stdin = request.open_stdin, .stdin_once = request.stdin_once,
-                       .log = {.driver = request.log.driver, .path = request.log.path,
-                               .max_size = request.log.max_size, .max_file = request.log.max_file,
+  StartMessage message{.id = request.id,
+                       .generation = request.generation,
+                       .dir = request.dir,
+                       .spec = request.spec,
+                       .rootfs = request.rootfs,
+                       .user = request.user,
+                       .group_add = request.group_add,
+                       .cgroup_path = request.cgroup_path,
+                       .init_path = request.init_path,
+                       .tty = request.tty,
+                       .open_stdin = request.open_stdin,
+                       .stdin_once = request.stdin_once,
+                       .log = {.driver = request.log.driver,
+                               .path = request.log.path,
+                               .max_size = request.log.max_size,
+                               .max_file = request.log.max_file,
                                .attributes = request.log.attributes}};
   // The compiled program replaces the section, which is the largest part of the specification.
   if (request.seccomp && message.spec.linux_) message.spec.linux_->seccomp.reset();
@@ -96,14 +128,22 @@ Result<sys::Fd> make_payload(const StartRequest& request) {
 }
 
 Result<sys::Fd> make_payload(const ExecRequest& request) {
-  ExecMessage message{.exec_id = request.exec_id, .process = request.process, .user = request.user,
-                      .privileged = request.privileged, .tty = request.tty, .detach = request.detach,
+  ExecMessage message{.exec_id = request.exec_id,
+                      .process = request.process,
+                      .user = request.user,
+                      .privileged = request.privileged,
+                      .tty = request.tty,
+                      .detach = request.detach,
                       .attach = wire_of(request.attach)};
   return make_payload_of(codec::to_json(message), request.seccomp);
 }
 
-Result<Payload<StartMessage>> read_start_payload(int file) { return read_payload<StartMessage>(file); }
-Result<Payload<ExecMessage>> read_exec_payload(int file) { return read_payload<ExecMessage>(file); }
+Result<Payload<StartMessage>> read_start_payload(int file) {
+  return read_payload<StartMessage>(file);
+}
+Result<Payload<ExecMessage>> read_exec_payload(int file) {
+  return read_payload<ExecMessage>(file);
+}
 
 void warm_up_messages() {
   StartMessage start;

@@ -107,25 +107,42 @@ struct ExecMessage {
 };
 
 BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, detach_keys))
-BOOST_DESCRIBE_STRUCT(Request, (), (op, exec_id, signal, rows, columns, number, attach, with_client, with_leftover,
-                                    with_netns))
+BOOST_DESCRIBE_STRUCT(Request, (),
+                      (op, exec_id, signal, rows, columns, number, attach, with_client, with_leftover, with_netns))
 BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs))
 BOOST_DESCRIBE_STRUCT(Event, (), (kind, number, generation, exec_id, exit_code, oom_killed, time))
 BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, attributes))
-BOOST_DESCRIBE_STRUCT(StartMessage, (), (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty,
-                                         open_stdin, stdin_once, log))
+BOOST_DESCRIBE_STRUCT(StartMessage, (),
+                      (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty, open_stdin,
+                       stdin_once, log))
 BOOST_DESCRIBE_STRUCT(ExecMessage, (), (exec_id, process, user, privileged, tty, detach, attach))
 BOOST_DESCRIBE_STRUCT(ExitRecord, (), (generation, exit_code, signal, oom_killed, finished_at))
 
 inline constexpr codec::JsonStyle kWireStyle{codec::Naming::Snake, codec::Emit::NonEmpty};
-inline codec::JsonStyle json_style(const WireAttach*) { return kWireStyle; }
-inline codec::JsonStyle json_style(const Request*) { return kWireStyle; }
-inline codec::JsonStyle json_style(const Reply*) { return kWireStyle; }
-inline codec::JsonStyle json_style(const Event*) { return kWireStyle; }
-inline codec::JsonStyle json_style(const WireLog*) { return kWireStyle; }
-inline codec::JsonStyle json_style(const StartMessage*) { return kWireStyle; }
-inline codec::JsonStyle json_style(const ExecMessage*) { return kWireStyle; }
-inline codec::JsonStyle json_style(const ExitRecord*) { return {codec::Naming::Snake, codec::Emit::All}; }
+inline codec::JsonStyle json_style(const WireAttach*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const Request*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const Reply*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const Event*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const WireLog*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const StartMessage*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const ExecMessage*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const ExitRecord*) {
+  return {codec::Naming::Snake, codec::Emit::All};
+}
 
 std::string format_request(const Request& request);
 Result<Request> parse_request(std::string_view text);

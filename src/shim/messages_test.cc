@@ -108,9 +108,11 @@ class ExitRecords : public testing::Test {
 };
 
 TEST_F(ExitRecords, are_read_back) {
-  ExitRecord record{.generation = 3, .exit_code = 137, .signal = 9, .oom_killed = true, .finished_at = "2026-01-02T03:04:05Z"};
-  EXPECT_EQ(format_exit_record(record), "{\"generation\":3,\"exit_code\":137,\"signal\":9,\"oom_killed\":true,"
-                                        "\"finished_at\":\"2026-01-02T03:04:05Z\"}");
+  ExitRecord record{
+      .generation = 3, .exit_code = 137, .signal = 9, .oom_killed = true, .finished_at = "2026-01-02T03:04:05Z"};
+  EXPECT_EQ(format_exit_record(record),
+            "{\"generation\":3,\"exit_code\":137,\"signal\":9,\"oom_killed\":true,"
+            "\"finished_at\":\"2026-01-02T03:04:05Z\"}");
   ASSERT_TRUE(sys::replace_file(dir_ + "/exit.json", format_exit_record(record)));
   auto back = read_exit_record(dir_).value();
   EXPECT_EQ(back.exit_code, 137);

@@ -1,5 +1,6 @@
 #pragma once
-// shim: one warm single-threaded zygote that forks one small shim per container, and the daemon's side of talking to them.
+// shim: one warm single-threaded zygote that forks one small shim per container, and the daemon's side of talking to
+// them.
 //
 //   sampand --(socketpair, posix_spawn)--> zygote --(fork)--> shim --(clone)--> init of the container
 //
@@ -11,7 +12,8 @@
 // Wire: SOCK_SEQPACKET; one JSON message per packet, descriptors beside it; large payloads travel in a memfd.
 // messages.h has the picture of the protocol and its types.
 //
-// Threads: the daemon side (Zygote, ShimConnection) is thread-safe and blocking; every call takes a deadline of its own.
+// Threads: the daemon side (Zygote, ShimConnection) is thread-safe and blocking; every call takes a deadline of its
+// own.
 
 #include <sys/types.h>
 
@@ -34,7 +36,7 @@ namespace sampan::shim {
 struct StartRequest {
   std::string id;
   uint64_t generation = 0;
-  std::string dir;                    // <exec-root>/shim/<id>, made by the shim
+  std::string dir;  // <exec-root>/shim/<id>, made by the shim
   oci::Spec spec;
   oci::Mount rootfs;
   std::string user;
@@ -44,15 +46,15 @@ struct StartRequest {
   bool tty = false, open_stdin = false, stdin_once = false;
   logs::WriterOptions log;
   std::optional<runtime::SeccompProgram> seccomp;
-  sys::NsFd netns;                    // joined when valid
+  sys::NsFd netns;  // joined when valid
 };
 
 /// How an attach or exec client is wired. The descriptor is the client's own connection (already upgraded).
 struct AttachOptions {
   bool stdin_ = false, stdout_ = false, stderr_ = false;
-  bool multiplexed = true;            // 8-byte frames; false for a terminal
-  std::string detach_keys;            // "ctrl-p,ctrl-q"; "" never detaches
-  std::string leftover_input;         // bytes that came with the request
+  bool multiplexed = true;     // 8-byte frames; false for a terminal
+  std::string detach_keys;     // "ctrl-p,ctrl-q"; "" never detaches
+  std::string leftover_input;  // bytes that came with the request
 };
 
 struct ExecRequest {
@@ -73,7 +75,7 @@ struct ShimEvent {
   std::string exec_id;
   int exit_code = 0;
   bool oom_killed = false;
-  std::string time;                   // RFC 3339
+  std::string time;  // RFC 3339
 };
 
 /// The exit record on disk. Errors: NotFound; DataLoss when it cannot be read.
@@ -123,7 +125,7 @@ class Zygote {
 
   struct Netns {
     sys::NsFd ns;
-    sys::Fd netlink;   // a NETLINK_ROUTE socket inside it; loopback is up
+    sys::Fd netlink;  // a NETLINK_ROUTE socket inside it; loopback is up
   };
   /// A fresh network namespace, from a small pool that the zygote keeps warm.
   virtual Result<Netns> make_netns() = 0;

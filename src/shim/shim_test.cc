@@ -39,14 +39,17 @@ std::vector<pid_t> children_called(const std::string& name) {
     if (!stat) continue;
     std::string parent = " " + std::to_string(::getpid()) + " ";
     size_t close = stat->rfind(')');
-    if (stat->find("(" + name + ")") != std::string::npos && stat->substr(close + 4, parent.size() - 1) == parent.substr(1)) {
+    if (stat->find("(" + name + ")") != std::string::npos &&
+        stat->substr(close + 4, parent.size() - 1) == parent.substr(1)) {
       out.push_back(static_cast<pid_t>(*pid));
     }
   }
   return out;
 }
 
-size_t open_fds(pid_t pid) { return sys::list_dir(fmt::format("/proc/{}/fd", pid)).value().size(); }
+size_t open_fds(pid_t pid) {
+  return sys::list_dir(fmt::format("/proc/{}/fd", pid)).value().size();
+}
 
 class Shims : public testing::Test {
  protected:
@@ -57,8 +60,10 @@ class Shims : public testing::Test {
     ::signal(SIGPIPE, SIG_IGN);
     char name[] = "/tmp/shim.XXXXXX";
     root_ = ::mkdtemp(name);
-    for (const char* dir : {"bin", "proc", "dev", "sys", "tmp", "etc"}) ASSERT_TRUE(sys::make_dirs(root_ + "/rootfs/" + dir, 0755));
-    ASSERT_TRUE(sys::replace_file(root_ + "/rootfs/bin/busybox", *sys::read_file("/bin/busybox"), 0755, sys::Durable::No));
+    for (const char* dir : {"bin", "proc", "dev", "sys", "tmp", "etc"})
+      ASSERT_TRUE(sys::make_dirs(root_ + "/rootfs/" + dir, 0755));
+    ASSERT_TRUE(
+        sys::replace_file(root_ + "/rootfs/bin/busybox", *sys::read_file("/bin/busybox"), 0755, sys::Durable::No));
     for (const char* tool : {"sh", "true", "cat", "sleep", "stty", "dd", "ip", "ls"}) {
       ASSERT_EQ(::symlink("busybox", (root_ + "/rootfs/bin/" + tool).c_str()), 0);
     }
@@ -90,7 +95,9 @@ class Shims : public testing::Test {
     for (const char* type : {"pid", "mount", "uts", "ipc", "network"}) linux.namespaces.push_back({type, ""});
     out.spec.mounts = {{.destination = "/proc", .type = "proc", .source = "proc"},
                        {.destination = "/dev", .type = "tmpfs", .source = "tmpfs", .options = {"nosuid", "mode=755"}},
-                       {.destination = "/dev/pts", .type = "devpts", .source = "devpts",
+                       {.destination = "/dev/pts",
+                        .type = "devpts",
+                        .source = "devpts",
                         .options = {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}}};
     out.cgroup_path = cgroup_parent() + "/" + out.id;
     out.log.path = root_ + "/log-" + out.id;
@@ -237,7 +244,8 @@ TEST_F(Shims, a_container_survives_its_daemon_and_the_next_one_gets_the_exit) {
   if (daemon == 0) {
     auto zygote = spawn_zygote(shim_program(), root_ + "/run");
     auto connection = (*zygote)->create(std::move(wanted));
-    bool good = connection && (*zygote)->start(**connection) && connection.value()->exec(exec_request("e1", "exit 9"), {});
+    bool good =
+        connection && (*zygote)->start(**connection) && connection.value()->exec(exec_request("e1", "exit 9"), {});
     (void)sys::write_all(theirs.get(), good ? "y" : "n");
     ::pause();
   }
@@ -358,8 +366,9 @@ TEST_F(Shims, a_terminal_can_be_resized_and_answers) {
   auto wanted = request({"/bin/sh"});
   wanted.tty = wanted.open_stdin = wanted.stdin_once = true;
   auto connection = zygote_->create(std::move(wanted)).value();
-  auto client = attach(*connection, {.stdin_ = true, .stdout_ = true, .stderr_ = true, .multiplexed = false,
-                                     .detach_keys = "ctrl-p,ctrl-q"});
+  auto client =
+      attach(*connection,
+             {.stdin_ = true, .stdout_ = true, .stderr_ = true, .multiplexed = false, .detach_keys = "ctrl-p,ctrl-q"});
   ASSERT_TRUE(zygote_->start(*connection));
   ASSERT_TRUE(connection->resize("", 33, 77));
   ASSERT_TRUE(sys::write_all(client.get(), "stty size\n"));
@@ -417,7 +426,8 @@ TEST_F(Shims, network_namespaces_are_fresh_and_the_container_joins_the_one_it_wa
   wanted.netns = std::move(first.ns);
   std::string id = wanted.id;
   auto connection = zygote_->create(std::move(wanted)).value();
-  EXPECT_EQ(sys::read_link(fmt::format("/proc/{}/ns/net", connection->init_pid())).value(), fmt::format("net:[{}]", a.st_ino));
+  EXPECT_EQ(sys::read_link(fmt::format("/proc/{}/ns/net", connection->init_pid())).value(),
+            fmt::format("net:[{}]", a.st_ino));
   ASSERT_TRUE(zygote_->start(*connection));
   EXPECT_EQ(wait_exit(*connection), 0);
   EXPECT_THAT(log_of(id), HasSubstr("LOWER_UP"));
@@ -468,7 +478,8 @@ TEST_F(Shims, a_zygote_that_was_killed_is_replaced) {
   auto container = start(request({"/bin/sleep", "100"}));
   ::kill(zygotes[0], SIGKILL);
   auto end = Clock::now() + std::chrono::seconds(5);
-  while (sys::read_file(fmt::format("/proc/{}/stat", zygotes[0])).value().find(") Z ") == std::string::npos && Clock::now() < end) {
+  while (sys::read_file(fmt::format("/proc/{}/stat", zygotes[0])).value().find(") Z ") == std::string::npos &&
+         Clock::now() < end) {
     ::poll(nullptr, 0, 5);
   }
   EXPECT_EQ(wait_exit(*start(request({"/bin/true"})).connection), 0);

@@ -25,7 +25,8 @@ class Streams : public testing::Test {
   }
   /// A process with a terminal: a socket pair stands in for the pseudo-terminal.
   void open_terminal() {
-    streams_ = std::make_unique<ProcessStreams>(*loop_, scratch_, StreamOptions{.tty = true, .open_stdin = true}, [this] { ++detaches_; });
+    streams_ = std::make_unique<ProcessStreams>(*loop_, scratch_, StreamOptions{.tty = true, .open_stdin = true},
+                                                [this] { ++detaches_; });
     ASSERT_TRUE(streams_->open_pipes());
     auto [master, process] = sys::make_stream_pair().value();
     in_ = std::move(process);

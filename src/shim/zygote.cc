@@ -115,7 +115,7 @@ void ignore_signal(int) {}
 
 /// A handler that does nothing instead of SIG_IGN: SIG_IGN would be inherited by every container.
 void ignore_polite_signals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = ignore_signal;
   action.sa_flags = SA_RESTART;
   for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE}) ::sigaction(signal, &action, nullptr);
@@ -157,7 +157,8 @@ int shim_main(int argc, char** argv) {
   auto fd = argc >= 3 && std::string_view(argv[1]) == "zygote" ? parse_uint(argv[2]) : std::nullopt;
   struct stat info;
   if (!fd || ::fstat(static_cast<int>(*fd), &info) != 0 || !S_ISSOCK(info.st_mode)) {
-    static constexpr std::string_view kUsage = "usage: sampan-shim zygote FD\nFD is a socket; sampand starts this program.\n";
+    static constexpr std::string_view kUsage =
+        "usage: sampan-shim zygote FD\nFD is a socket; sampand starts this program.\n";
     (void)!::write(STDERR_FILENO, kUsage.data(), kUsage.size());
     return 2;
   }

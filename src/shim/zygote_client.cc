@@ -62,15 +62,14 @@ Result<std::shared_ptr<ZygoteChild>> spawn_child(const std::string& program) {
   ::sigfillset(&all);
   ::posix_spawnattr_setsigmask(&settings.attributes, &none);
   ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
-  ::posix_spawnattr_setflags(&settings.attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  ::posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
   // The blanks are room for the title of a shim. Chunks that glibc keeps per thread would pin whole pages.
   const char* arguments[] = {program.c_str(), "zygote", "3", "                                ", nullptr};
   const char* environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                "GLIBC_TUNABLES=glibc.malloc.tcache_count=0", nullptr};
   pid_t pid = 0;
-  int err = ::posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes,
-                          const_cast<char**>(arguments), const_cast<char**>(environment));
+  int err = ::posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes, const_cast<char**>(arguments),
+                          const_cast<char**>(environment));
   if (err != 0) return sys::sys_error_of(err, "posix_spawn", program);
   return std::make_shared<ZygoteChild>(std::move(ours), pid);
 }

@@ -17,7 +17,9 @@ namespace sampan::sys {
 
 namespace {
 
-uint16_t conntrack_type(int message) { return static_cast<uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | message); }
+uint16_t conntrack_type(int message) {
+  return static_cast<uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | message);
+}
 
 std::string ipv4_header() {
   nfgenmsg header{AF_INET, NFNETLINK_V0, 0};

@@ -10,6 +10,8 @@ Error sys_error_of(int err, std::string_view call, std::string_view operand) {
   return errno_error(err, std::move(text));
 }
 
-Error sys_error(std::string_view call, std::string_view operand) { return sys_error_of(errno, call, operand); }
+Error sys_error(std::string_view call, std::string_view operand) {
+  return sys_error_of(errno, call, operand);
+}
 
 }  // namespace sampan::sys

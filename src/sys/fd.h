@@ -1,5 +1,6 @@
 #pragma once
-// sys/fd: the owned descriptor. One final move-only class per kind; only sys:: wrappers make them, always close-on-exec.
+// sys/fd: the owned descriptor. One final move-only class per kind; only sys:: wrappers make them, always
+// close-on-exec.
 
 #include <utility>
 
@@ -29,7 +30,9 @@ class OwnedFd final {
   void reset();
   /// Gives up the kind, keeps the descriptor.
   template <typename Other>
-  OwnedFd<Other> as() && { return OwnedFd<Other>(release()); }
+  OwnedFd<Other> as() && {
+    return OwnedFd<Other>(release());
+  }
 
  private:
   int fd_ = -1;

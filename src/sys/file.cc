@@ -13,7 +13,9 @@
 
 namespace sampan::sys {
 
-void internal::close_fd(int fd) { ::close(fd); }
+void internal::close_fd(int fd) {
+  ::close(fd);
+}
 
 Result<Fd> open_at(int dir, const std::string& name, int flags, unsigned mode) {
   int fd;
@@ -24,13 +26,17 @@ Result<Fd> open_at(int dir, const std::string& name, int flags, unsigned mode) {
   return Fd(fd);
 }
 
-Result<Fd> open_file(const std::string& path, int flags, unsigned mode) { return open_at(AT_FDCWD, path, flags, mode); }
+Result<Fd> open_file(const std::string& path, int flags, unsigned mode) {
+  return open_at(AT_FDCWD, path, flags, mode);
+}
 
 Result<DirFd> open_dir_at(int dir, const std::string& name) {
   return TRY(open_at(dir, name, O_PATH | O_DIRECTORY)).as<DirFdTag>();
 }
 
-Result<DirFd> open_dir(const std::string& path) { return open_dir_at(AT_FDCWD, path); }
+Result<DirFd> open_dir(const std::string& path) {
+  return open_dir_at(AT_FDCWD, path);
+}
 
 Result<size_t> read_some(int fd, std::span<char> buffer) {
   ssize_t n;
@@ -181,7 +187,9 @@ Result<void> remove_at(int dir, const std::string& name) {
 
 }  // namespace
 
-Result<void> remove_tree(const std::string& path) { return remove_at(AT_FDCWD, path); }
+Result<void> remove_tree(const std::string& path) {
+  return remove_at(AT_FDCWD, path);
+}
 
 Result<std::vector<std::string>> list_dir(const std::string& path) {
   std::vector<std::string> out;
@@ -217,9 +225,8 @@ Result<void> add_usage(int dir, const std::string& name, std::set<uint64_t>& lin
   if (!S_ISDIR(info.st_mode)) return {};
   auto children = open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!children) return {};  // removed meanwhile
-  return for_each_entry(std::move(*children), [&](int inner, const std::string& child) {
-    return add_usage(inner, child, linked, usage);
-  });
+  return for_each_entry(std::move(*children),
+                        [&](int inner, const std::string& child) { return add_usage(inner, child, linked, usage); });
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ Result<std::vector<std::string>> list_dir(const std::string& path);
 Result<std::string> read_link(const std::string& path);
 
 struct DiskUsage {
-  uint64_t bytes = 0;   // allocated, hard links once
+  uint64_t bytes = 0;  // allocated, hard links once
   uint64_t inodes = 0;
 };
 Result<DiskUsage> disk_usage(const std::string& path);

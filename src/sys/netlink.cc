@@ -15,7 +15,9 @@ namespace sampan::sys {
 namespace {
 
 constexpr size_t kAlign = 4;
-size_t aligned(size_t size) { return (size + kAlign - 1) & ~(kAlign - 1); }
+size_t aligned(size_t size) {
+  return (size + kAlign - 1) & ~(kAlign - 1);
+}
 
 uint32_t take_numbers(uint32_t count) {
   static std::atomic<uint32_t> next{1};
@@ -121,10 +123,18 @@ void NetlinkBatch::put_string(uint16_t attribute, std::string_view text) {
   put(attribute, std::string_view(terminated.c_str(), terminated.size() + 1));
 }
 
-void NetlinkBatch::put_u8(uint16_t attribute, uint8_t value) { put(attribute, {reinterpret_cast<char*>(&value), 1}); }
-void NetlinkBatch::put_u16(uint16_t attribute, uint16_t value) { put(attribute, {reinterpret_cast<char*>(&value), 2}); }
-void NetlinkBatch::put_u32(uint16_t attribute, uint32_t value) { put(attribute, {reinterpret_cast<char*>(&value), 4}); }
-void NetlinkBatch::put_be32(uint16_t attribute, uint32_t value) { put_u32(attribute, htonl(value)); }
+void NetlinkBatch::put_u8(uint16_t attribute, uint8_t value) {
+  put(attribute, {reinterpret_cast<char*>(&value), 1});
+}
+void NetlinkBatch::put_u16(uint16_t attribute, uint16_t value) {
+  put(attribute, {reinterpret_cast<char*>(&value), 2});
+}
+void NetlinkBatch::put_u32(uint16_t attribute, uint32_t value) {
+  put(attribute, {reinterpret_cast<char*>(&value), 4});
+}
+void NetlinkBatch::put_be32(uint16_t attribute, uint32_t value) {
+  put_u32(attribute, htonl(value));
+}
 
 size_t NetlinkBatch::open_nest(uint16_t attribute) {
   size_t position = bytes_.size();
@@ -180,7 +190,8 @@ Result<void> dump_netlink(int fd, NetlinkBatch& request, const std::function<voi
     size_t got = TRY(receive(fd, buffer, 0));
     visit_messages({buffer.data(), got}, [&](const nlmsghdr& header, std::string_view body) {
       if (header.nlmsg_seq != sequence) return;
-      if (header.nlmsg_type == NLMSG_DONE) done = true;
+      if (header.nlmsg_type == NLMSG_DONE)
+        done = true;
       else if (header.nlmsg_type == NLMSG_ERROR) {
         done = true;
         if (body.size() >= sizeof(int)) std::memcpy(&err, body.data(), sizeof err);

@@ -51,9 +51,9 @@ class NetlinkBatch {
 };
 
 struct NetlinkFailure {
-  size_t index;         // of the message in its batch
-  int err;              // errno
-  std::string detail;   // the kernel's own words, often empty
+  size_t index;        // of the message in its batch
+  int err;             // errno
+  std::string detail;  // the kernel's own words, often empty
 };
 
 /// Sends the batch and returns what the kernel refused; an empty list is success.

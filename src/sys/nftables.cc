@@ -27,15 +27,21 @@ std::string family_header(uint8_t family, uint16_t resource) {
   return {reinterpret_cast<const char*>(&header), sizeof header};
 }
 
-uint16_t nft_type(int message) { return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message); }
+uint16_t nft_type(int message) {
+  return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
+}
 
 // nft(8)'s own type numbers: the kernel stores them for listings only.
 uint32_t type_number(NftField field) {
   switch (field) {
-    case NftField::Ipv4Address: return 7;
-    case NftField::Protocol: return 12;
-    case NftField::Port: return 13;
-    case NftField::InterfaceName: return 41;
+    case NftField::Ipv4Address:
+      return 7;
+    case NftField::Protocol:
+      return 12;
+    case NftField::Port:
+      return 13;
+    case NftField::InterfaceName:
+      return 41;
   }
   return 0;
 }
@@ -53,22 +59,35 @@ uint32_t length_of(const std::vector<NftField>& fields) {
 
 uint32_t hook_number(NftHook hook) {
   switch (hook) {
-    case NftHook::Prerouting: return NF_INET_PRE_ROUTING;
-    case NftHook::Input: return NF_INET_LOCAL_IN;
-    case NftHook::Forward: return NF_INET_FORWARD;
-    case NftHook::Output: return NF_INET_LOCAL_OUT;
-    case NftHook::Postrouting: return NF_INET_POST_ROUTING;
+    case NftHook::Prerouting:
+      return NF_INET_PRE_ROUTING;
+    case NftHook::Input:
+      return NF_INET_LOCAL_IN;
+    case NftHook::Forward:
+      return NF_INET_FORWARD;
+    case NftHook::Output:
+      return NF_INET_LOCAL_OUT;
+    case NftHook::Postrouting:
+      return NF_INET_POST_ROUTING;
   }
   return 0;
 }
 
-std::string native(uint32_t value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
+std::string native(uint32_t value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
 
 }  // namespace
 
-std::string nft_ipv4(uint32_t address) { return native(htonl(address)); }
-std::string nft_protocol(uint8_t protocol) { return {static_cast<char>(protocol), 0, 0, 0}; }
-std::string nft_port(uint16_t port) { return {static_cast<char>(port >> 8), static_cast<char>(port & 0xff), 0, 0}; }
+std::string nft_ipv4(uint32_t address) {
+  return native(htonl(address));
+}
+std::string nft_protocol(uint8_t protocol) {
+  return {static_cast<char>(protocol), 0, 0, 0};
+}
+std::string nft_port(uint16_t port) {
+  return {static_cast<char>(port >> 8), static_cast<char>(port & 0xff), 0, 0};
+}
 std::string nft_interface(std::string_view name) {
   std::string out(name);
   out.resize(16, '\0');
@@ -89,8 +108,10 @@ bool read_nft_events(int fd, std::string_view table) {
   std::string buffer(64 << 10, '\0');
   for (;;) {
     ssize_t got = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == ENOBUFS) deleted = true;
-    else if (got < 0 && errno != EINTR) return deleted;
+    if (got < 0 && errno == ENOBUFS)
+      deleted = true;
+    else if (got < 0 && errno != EINTR)
+      return deleted;
     if (got <= 0) continue;
     visit_netlink_messages({buffer.data(), static_cast<size_t>(got)}, [&](uint16_t type, std::string_view body) {
       if (type != nft_type(NFT_MSG_DELTABLE) || body.size() < sizeof(nfgenmsg)) return;
@@ -167,7 +188,9 @@ void NftTransaction::declare_set(const std::string& set, const std::vector<NftFi
   if (key.front() == NftField::InterfaceName) batch_.put(NFTA_SET_USERDATA, {kHostOrder, sizeof kHostOrder});
 }
 
-void NftTransaction::add_set(const std::string& set, const std::vector<NftField>& key) { declare_set(set, key, {}); }
+void NftTransaction::add_set(const std::string& set, const std::vector<NftField>& key) {
+  declare_set(set, key, {});
+}
 
 void NftTransaction::add_map(const std::string& map, const std::vector<NftField>& key,
                              const std::vector<NftField>& data) {
@@ -222,7 +245,9 @@ size_t NftTransaction::begin_expression(const char* name) {
   return element;
 }
 
-void NftTransaction::end_expression(size_t element) { batch_.close_nest(element); }
+void NftTransaction::end_expression(size_t element) {
+  batch_.close_nest(element);
+}
 
 void NftTransaction::load_meta(uint32_t key, uint32_t reg) {
   size_t element = begin_expression("meta");
@@ -319,8 +344,12 @@ void NftTransaction::match_prefix(uint32_t offset, uint32_t network, int prefix_
 }
 
 // Offsets of the addresses in an IPv4 header.
-void NftTransaction::match_source(uint32_t network, int prefix_len) { match_prefix(12, network, prefix_len); }
-void NftTransaction::match_destination(uint32_t network, int prefix_len) { match_prefix(16, network, prefix_len); }
+void NftTransaction::match_source(uint32_t network, int prefix_len) {
+  match_prefix(12, network, prefix_len);
+}
+void NftTransaction::match_destination(uint32_t network, int prefix_len) {
+  match_prefix(16, network, prefix_len);
+}
 
 void NftTransaction::match_destination_is_local() {
   size_t element = begin_expression("fib");
@@ -356,8 +385,12 @@ void NftTransaction::verdict(uint32_t code) {
   end_expression(element);
 }
 
-void NftTransaction::accept() { verdict(NF_ACCEPT); }
-void NftTransaction::drop() { verdict(NF_DROP); }
+void NftTransaction::accept() {
+  verdict(NF_ACCEPT);
+}
+void NftTransaction::drop() {
+  verdict(NF_DROP);
+}
 void NftTransaction::masquerade() {
   size_t element = begin_expression("masq");
   batch_.close_nest(batch_.open_nest(NFTA_EXPR_DATA));

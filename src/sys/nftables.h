@@ -94,8 +94,8 @@ class NftTransaction {
   NetlinkBatch batch_;
   std::vector<std::string> whats_;
   Open open_ = Open::None;
-  size_t nest_ = 0;               // the open rule's or element list's
-  size_t elements_ = 0;           // in the open list
+  size_t nest_ = 0;      // the open rule's or element list's
+  size_t elements_ = 0;  // in the open list
   uint16_t elements_type_ = 0;
   std::string elements_set_;
   uint32_t next_set_id_ = 1;

@@ -63,8 +63,12 @@ void take_descriptors(msghdr& message, std::vector<Fd>& out) {
 
 }  // namespace
 
-Result<std::pair<Fd, Fd>> make_packet_pair() { return make_pair_of(SOCK_SEQPACKET); }
-Result<std::pair<Fd, Fd>> make_stream_pair() { return make_pair_of(SOCK_STREAM); }
+Result<std::pair<Fd, Fd>> make_packet_pair() {
+  return make_pair_of(SOCK_SEQPACKET);
+}
+Result<std::pair<Fd, Fd>> make_stream_pair() {
+  return make_pair_of(SOCK_STREAM);
+}
 
 Result<void> send_packet(int socket, std::string_view bytes, std::span<const int> fds, std::chrono::milliseconds wait) {
   if (fds.size() > kMaxPacketFds) return fail(Code::Internal, "too many descriptors in one packet");
@@ -172,7 +176,8 @@ Result<Fd> make_memory_file(const char* name, std::span<const std::string_view> 
 Result<std::string> read_memory_file(int fd, size_t limit) {
   struct stat info;
   if (::fstat(fd, &info) != 0) return sys_error("fstat");
-  if (static_cast<size_t>(info.st_size) > limit) return fail(Code::ResourceExhausted, "message of {} bytes", info.st_size);
+  if (static_cast<size_t>(info.st_size) > limit)
+    return fail(Code::ResourceExhausted, "message of {} bytes", info.st_size);
   std::string out(static_cast<size_t>(info.st_size), '\0');
   size_t at = 0;
   while (at < out.size()) {

@@ -1,6 +1,6 @@
 #pragma once
-// sys/packet: local SOCK_SEQPACKET sockets: whole messages with descriptors beside them. And sealed-off memory files for
-// what is too large for a message.
+// sys/packet: local SOCK_SEQPACKET sockets: whole messages with descriptors beside them. And sealed-off memory files
+// for what is too large for a message.
 
 #include <chrono>
 #include <optional>

@@ -31,7 +31,9 @@ Result<void> Poller::add(int fd, uint64_t key) {
   return {};
 }
 
-void Poller::remove(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }  // gone already is fine
+void Poller::remove(int fd) {
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}  // gone already is fine
 
 void Poller::wake() {
   uint64_t one = 1;

@@ -46,7 +46,9 @@ uint32_t read_u32(std::string_view value) {
   return out;
 }
 
-std::string read_text(std::string_view value) { return std::string(value.substr(0, value.find('\0'))); }
+std::string read_text(std::string_view value) {
+  return std::string(value.substr(0, value.find('\0')));
+}
 
 }  // namespace
 
@@ -253,10 +255,12 @@ Result<int> find_link_index(int fd, const std::string& name) {
   request.begin(RTM_GETLINK, 0, bytes_of(any));
   request.put_string(IFLA_IFNAME, name);
   int index = 0;
-  TRY_CONTEXT(dump_netlink(fd, request, [&](uint16_t type, std::string_view body) {
-    ifinfomsg header;
-    if (type == RTM_NEWLINK && read_header(body, header)) index = header.ifi_index;
-  }), fmt::format("find link \"{}\"", name));
+  TRY_CONTEXT(dump_netlink(fd, request,
+                           [&](uint16_t type, std::string_view body) {
+                             ifinfomsg header;
+                             if (type == RTM_NEWLINK && read_header(body, header)) index = header.ifi_index;
+                           }),
+              fmt::format("find link \"{}\"", name));
   return index;
 }
 

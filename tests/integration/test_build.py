@@ -65,6 +65,10 @@ COPY --from=first /out /copied/
 ADD archive.tar.gz /unpacked/
 COPY --chown=user:extra a.txt b.txt /files/
 COPY dir /dir
+COPY --chmod=640 a.txt /mode
+COPY <<DOC /doc
+say "hello"
+DOC
 WORKDIR /srv
 WORKDIR deeper
 RUN pwd > /where; id -u > /who
@@ -88,6 +92,8 @@ CMD ["/out"]
     assert cat("/files/a.txt", "/files/b.txt", "/dir/x", "/dir/sub/y") == "abxy"
     assert cat("/where", "/who") == "/srv/deeper\n0\n"
     assert cli("run", "--rm", "--entrypoint", "stat", "inst", "-c", "%u:%g", "/files/a.txt").strip() == "1000:2000"
+    assert cli("run", "--rm", "--entrypoint", "stat", "inst", "-c", "%a", "/mode").strip() == "640"
+    assert cat("/doc") == 'say "hello"\n'
     config = json.loads(cli("inspect", "inst"))[0]["Config"]
     assert config["User"] == "1000" and config["Labels"] == {"one": "1", "two": "2 3", "three": "3"}
     assert config["Volumes"] == {"/data": {}} and config["StopSignal"] == "SIGINT"

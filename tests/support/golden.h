@@ -1,6 +1,7 @@
 #pragma once
 // Golden directories: tests/golden/<suite>/<case>/input.json is what goes in, expected.json what must come out.
-// A new case is a new directory; `./dev golden` runs the suites with SAMPAN_GOLDEN_ACCEPT=1, which writes what came out.
+// A new case is a new directory; `./dev golden` runs the suites with SAMPAN_GOLDEN_ACCEPT=1, which writes what came
+// out.
 
 #include <gtest/gtest.h>
 

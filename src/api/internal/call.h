@@ -38,10 +38,10 @@ struct Services {
 };
 
 struct Call {
-  http::Request request;       // a copy: form fields of the body are added to its query
+  http::Request request;  // a copy: form fields of the body are added to its query
   Version version = kMaxVersion;
-  std::string name;            // what {name} in the route matched
-  std::string body;            // plain handlers: the whole body
+  std::string name;  // what {name} in the route matched
+  std::string body;  // plain handlers: the whole body
   Services& services;
 
   engine::Engine& engine() const { return services.engine; }

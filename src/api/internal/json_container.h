@@ -21,13 +21,13 @@ struct InspectFacts {
   std::vector<std::string> exec_ids;
   std::string upper_dir, work_dir;
   std::vector<std::string> lower_dirs;
-  std::optional<std::pair<int64_t, int64_t>> sizes;   // writable layer, whole root
+  std::optional<std::pair<int64_t, int64_t>> sizes;  // writable layer, whole root
 };
 json::object format_inspect(const container::ContainerRecord& record, const InspectFacts& facts, Version version);
 
 struct RowFacts {
   int64_t now_unix = 0;
-  std::string image;                                   // name or id, as it is to be shown
+  std::string image;  // name or id, as it is to be shown
   std::optional<std::pair<int64_t, int64_t>> sizes;
 };
 json::object format_row(const container::ContainerRecord& record, const RowFacts& facts, Version version);

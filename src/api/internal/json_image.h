@@ -6,7 +6,7 @@
 namespace sampan::api {
 
 struct ImageRow {
-  int64_t containers = -1, shared_size = -1;   // -1: not computed
+  int64_t containers = -1, shared_size = -1;  // -1: not computed
 };
 json::object format_image_row(const image::ImageRecord& image, const ImageRow& row, Version version);
 

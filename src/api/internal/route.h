@@ -18,7 +18,7 @@ enum class Body { None, Json };
 
 struct Route {
   const char* method;
-  const char* pattern;   // at most one {name}; it may match slashes
+  const char* pattern;  // at most one {name}; it may match slashes
   Kind kind;
   std::variant<PlainHandler, TransferHandler, StreamHandler> handler;
   Body body = Body::None;

@@ -10,8 +10,8 @@ namespace sampan::api {
 /// What a stream handler works with besides its call.
 struct StreamContext {
   http::Exchange& exchange;
-  async::Pool& reads;    // for short blocking reads
-  async::Pool& writes;   // for operations that may wait for a container
+  async::Pool& reads;   // for short blocking reads
+  async::Pool& writes;  // for operations that may wait for a container
 };
 /// An error before anything was answered becomes an HTTP error; afterwards the stream just breaks off.
 using StreamHandler = async::Task<Result<void>> (*)(Call& call, StreamContext context);

@@ -5,7 +5,8 @@
 namespace sampan::build {
 
 Result<StepCache> StepCache::open(store::Store& store) {
-  TRY(store.query("CREATE TABLE IF NOT EXISTS build_cache (key TEXT PRIMARY KEY, image_id TEXT NOT NULL, "
+  TRY(
+      store.query("CREATE TABLE IF NOT EXISTS build_cache (key TEXT PRIMARY KEY, image_id TEXT NOT NULL, "
                   "description TEXT NOT NULL, created INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"));
   return StepCache(store);
 }
@@ -27,9 +28,11 @@ Result<std::optional<std::string>> StepCache::find(const std::string& key) {
   return id ? std::optional(*id) : std::nullopt;
 }
 
-Result<void> StepCache::put(const std::string& key, const std::string& image_id, const std::string& description, codec::Time now) {
-  TRY(store_->query("INSERT OR REPLACE INTO build_cache (key, image_id, description, created, used) VALUES (?, ?, ?, ?, ?)",
-                    {key, image_id, description, now.unix_nanos, now.unix_nanos}));
+Result<void> StepCache::put(const std::string& key, const std::string& image_id, const std::string& description,
+                            codec::Time now) {
+  TRY(store_->query(
+      "INSERT OR REPLACE INTO build_cache (key, image_id, description, created, used) VALUES (?, ?, ?, ?, ?)",
+      {key, image_id, description, now.unix_nanos, now.unix_nanos}));
   return {};
 }
 

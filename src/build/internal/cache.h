@@ -17,7 +17,8 @@ class StepCache {
   /// The key of a step: what it stands on, what it says, what it reads.
   static std::string key(const std::string& parent_id, const std::string& instruction, const std::string& content);
   Result<std::optional<std::string>> find(const std::string& key);
-  Result<void> put(const std::string& key, const std::string& image_id, const std::string& description, codec::Time now);
+  Result<void> put(const std::string& key, const std::string& image_id, const std::string& description,
+                   codec::Time now);
   Result<void> forget(const std::string& key);
 
  private:

@@ -73,7 +73,8 @@ Result<std::vector<std::pair<std::string, std::string>>> key_values(Step s) {
     if (!parts || parts->first.empty()) {
       return s.bad(fmt::format("Syntax error - can't find = in \"{}\". Must be of the form: name=value", word));
     }
-    out.emplace_back(TRY(expand_word(parts->first, s.escape, s.lookup)), TRY(expand_word(parts->second, s.escape, s.lookup)));
+    out.emplace_back(TRY(expand_word(parts->first, s.escape, s.lookup)),
+                     TRY(expand_word(parts->second, s.escape, s.lookup)));
   }
   return out;
 }
@@ -107,8 +108,10 @@ Result<std::string> apply_expose(Step s) {
     auto range = split_once(ports, '-');
     auto first = parse_uint(range ? range->first : std::string_view(ports));
     auto last = range ? parse_uint(range->second) : first;
-    if (!first || !last || *first == 0 || *last > 65535 || *last < *first) return s.bad("invalid containerPort: " + word);
-    for (uint64_t port = *first; port <= *last; ++port) s.config.exposed_ports.insert(fmt::format("{}/{}", port, protocol));
+    if (!first || !last || *first == 0 || *last > 65535 || *last < *first)
+      return s.bad("invalid containerPort: " + word);
+    for (uint64_t port = *first; port <= *last; ++port)
+      s.config.exposed_ports.insert(fmt::format("{}/{}", port, protocol));
     shown += " " + word;
   }
   return shown;
@@ -134,26 +137,31 @@ Result<std::string> apply_stopsignal(Step s) {
 }
 
 Result<std::string> apply_shell(Step s) {
-  if (!s.instruction.json || s.instruction.json->empty()) return s.bad("SHELL requires the arguments to be in JSON form");
+  if (!s.instruction.json || s.instruction.json->empty())
+    return s.bad("SHELL requires the arguments to be in JSON form");
   s.config.shell = *s.instruction.json;
   return "SHELL " + format_list(*s.config.shell);
 }
 
-Result<std::string> apply_maintainer(Step s) { return "MAINTAINER " + s.instruction.text; }
+Result<std::string> apply_maintainer(Step s) {
+  return "MAINTAINER " + s.instruction.text;
+}
 
 Result<std::string> apply_onbuild(Step s) {
   auto trigger = TRY(parse_instruction(s.instruction.text, s.escape, s.instruction.line));
   if (trigger.name == "ONBUILD") return s.bad("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
-  if (trigger.name == "FROM" || trigger.name == "MAINTAINER") return s.bad(trigger.name + " isn't allowed as an ONBUILD trigger");
+  if (trigger.name == "FROM" || trigger.name == "MAINTAINER")
+    return s.bad(trigger.name + " isn't allowed as an ONBUILD trigger");
   s.config.on_build.push_back(s.instruction.text);
   return "ONBUILD " + s.instruction.text;
 }
 
 Result<std::string> apply_healthcheck(Step s) {
-  auto command = TRY(parse_instruction("CMD " + s.instruction.text.substr(s.instruction.text.find_first_of(" \t") == std::string::npos
-                                                                              ? s.instruction.text.size()
-                                                                              : s.instruction.text.find_first_of(" \t")),
-                                       s.escape, s.instruction.line));
+  auto command = TRY(
+      parse_instruction("CMD " + s.instruction.text.substr(s.instruction.text.find_first_of(" \t") == std::string::npos
+                                                               ? s.instruction.text.size()
+                                                               : s.instruction.text.find_first_of(" \t")),
+                        s.escape, s.instruction.line));
   std::string kind = to_upper(std::string_view(s.instruction.text).substr(0, s.instruction.text.find_first_of(" \t")));
   oci::HealthConfig health;
   if (kind == "NONE") {
@@ -176,9 +184,11 @@ Result<std::string> apply_healthcheck(Step s) {
       health.retries = static_cast<int64_t>(*count);
       continue;
     }
-    int64_t* slot = flag.name == "interval" ? &health.interval : flag.name == "timeout" ? &health.timeout
-                  : flag.name == "start-period" ? &health.start_period
-                  : flag.name == "start-interval" ? &health.start_interval : nullptr;
+    int64_t* slot = flag.name == "interval"         ? &health.interval
+                    : flag.name == "timeout"        ? &health.timeout
+                    : flag.name == "start-period"   ? &health.start_period
+                    : flag.name == "start-interval" ? &health.start_interval
+                                                    : nullptr;
     if (!slot) return s.bad("unknown flag: --" + flag.name);
     *slot = TRY(codec::parse_go_duration(flag.value));
   }
@@ -190,11 +200,12 @@ struct Row {
   std::string_view name;
   Result<std::string> (*apply)(Step);
 };
-constexpr Row kRows[] = {
-    {"CMD", apply_cmd}, {"ENTRYPOINT", apply_entrypoint}, {"ENV", apply_env}, {"LABEL", apply_label},
-    {"EXPOSE", apply_expose}, {"VOLUME", apply_volume}, {"USER", apply_user}, {"STOPSIGNAL", apply_stopsignal},
-    {"SHELL", apply_shell}, {"MAINTAINER", apply_maintainer}, {"ONBUILD", apply_onbuild},
-    {"HEALTHCHECK", apply_healthcheck}};
+constexpr Row kRows[] = {{"CMD", apply_cmd},         {"ENTRYPOINT", apply_entrypoint},
+                         {"ENV", apply_env},         {"LABEL", apply_label},
+                         {"EXPOSE", apply_expose},   {"VOLUME", apply_volume},
+                         {"USER", apply_user},       {"STOPSIGNAL", apply_stopsignal},
+                         {"SHELL", apply_shell},     {"MAINTAINER", apply_maintainer},
+                         {"ONBUILD", apply_onbuild}, {"HEALTHCHECK", apply_healthcheck}};
 
 }  // namespace
 
@@ -202,7 +213,8 @@ Result<std::string> apply_config(const Instruction& step, char escape, const Loo
   for (const auto& row : kRows) {
     if (row.name != step.name) continue;
     if (step.name != "HEALTHCHECK" && !step.flags.empty()) {
-      return fail(Code::InvalidArgument, "dockerfile parse error line {}: unknown flag: --{}", step.line, step.flags[0].name);
+      return fail(Code::InvalidArgument, "dockerfile parse error line {}: unknown flag: --{}", step.line,
+                  step.flags[0].name);
     }
     return row.apply(Step{step, escape, lookup, config});
   }

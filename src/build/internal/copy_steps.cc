@@ -15,12 +15,16 @@ Result<CopyFlags> read_flags(const Instruction& step, char escape, const Lookup&
   CopyFlags out;
   for (const auto& flag : step.flags) {
     auto value = TRY(expand_word(flag.value, escape, lookup));
-    if (flag.name == "from" && step.name == "COPY") out.from = flag.value;
-    else if (flag.name == "chown") out.chown = value;
-    else if (flag.name == "chmod") out.chmod = value;
+    if (flag.name == "from" && step.name == "COPY")
+      out.from = flag.value;
+    else if (flag.name == "chown")
+      out.chown = value;
+    else if (flag.name == "chmod")
+      out.chmod = value;
     else if (flag.name == "link" || flag.name == "parents" || flag.name == "exclude" || flag.name == "checksum" ||
              flag.name == "keep-git-dir" || flag.name == "unpack") {
-      return fail(Code::NotImplemented, "dockerfile line {}: {} --{} is not implemented by this builder", step.line, step.name, flag.name);
+      return fail(Code::NotImplemented, "dockerfile line {}: {} --{} is not implemented by this builder", step.line,
+                  step.name, flag.name);
     } else {
       return fail(Code::InvalidArgument, "dockerfile parse error line {}: unknown flag: --{}", step.line, flag.name);
     }
@@ -32,15 +36,18 @@ Result<std::optional<uint32_t>> read_mode(const std::optional<std::string>& text
   if (!text) return std::optional<uint32_t>();
   uint32_t mode = 0;
   for (char c : *text) {
-    if (c < '0' || c > '7' || text->size() > 5) return fail(Code::InvalidArgument, "invalid chmod parameter: '{}'. it should be octal string", *text);
+    if (c < '0' || c > '7' || text->size() > 5)
+      return fail(Code::InvalidArgument, "invalid chmod parameter: '{}'. it should be octal string", *text);
     mode = mode * 8 + static_cast<uint32_t>(c - '0');
   }
-  if (text->empty() || mode > 07777) return fail(Code::InvalidArgument, "invalid chmod parameter: '{}'. it should be octal string", *text);
+  if (text->empty() || mode > 07777)
+    return fail(Code::InvalidArgument, "invalid chmod parameter: '{}'. it should be octal string", *text);
   return std::optional(mode);
 }
 
 bool is_remote(const std::string& source) {
-  return source.starts_with("http://") || source.starts_with("https://") || source.starts_with("git@") || source.starts_with("git://");
+  return source.starts_with("http://") || source.starts_with("https://") || source.starts_with("git@") ||
+         source.starts_with("git://");
 }
 
 /// The sources as the instruction names them, the destination last.
@@ -52,7 +59,9 @@ Result<std::vector<std::string>> read_paths(const Instruction& step, char escape
     out = TRY(expand_words(step.text, escape, lookup));
   }
   if (out.size() < 2) {
-    return fail(Code::InvalidArgument, "dockerfile parse error line {}: {} requires at least two arguments, but only one was provided. Destination could not be determined.",
+    return fail(Code::InvalidArgument,
+                "dockerfile parse error line {}: {} requires at least two arguments, but only one was provided. "
+                "Destination could not be determined.",
                 step.line, step.name);
   }
   return out;
@@ -89,57 +98,72 @@ Result<Executor::CopySource> Executor::copy_source(const Instruction& step, size
   return out;
 }
 
-Result<void> Executor::do_copy(const Instruction& step, StageState& state, size_t index) {
+/// Which files of the source are meant, and a digest of what they hold.
+Result<Executor::CopyPlan> Executor::plan_copy(const Instruction& step, const StageState& state,
+                                               const CopySource& source) {
   auto flags = TRY(read_flags(step, context_.escape, lookup(state)));
-  auto mode = TRY(read_mode(flags.chmod));
+  CopyPlan plan{.mode = TRY(read_mode(flags.chmod)), .chown = flags.chown};
   auto paths = TRY(read_paths(step, context_.escape, lookup(state)));
   std::string target = paths.back();
   paths.pop_back();
-  auto source = TRY(copy_source(step, index));
   codec::Sha256 hash;
-  std::vector<std::string> files;
   for (const auto& path : paths) {
     if (const Heredoc* doc = find_heredoc(step, path)) {
-      hash.update(doc->content);
+      auto content = doc->expand ? TRY(expand_text(doc->content, context_.escape, lookup(state))) : doc->content;
+      hash.update(content);
+      plan.documents.emplace_back(doc->name, std::move(content));
       continue;
     }
     if (step.name == "ADD" && is_remote(path)) {
-      return fail(Code::NotImplemented, "dockerfile line {}: ADD of the remote source {} is not implemented by this builder", step.line, path);
+      return fail(Code::NotImplemented,
+                  "dockerfile line {}: ADD of the remote source {} is not implemented by this builder", step.line,
+                  path);
     }
     for (auto& file : TRY(find_sources(source.tree, path, step.name))) {
       TRY(hash_path(source.tree, file, flags.from.has_value(), hash, context_.cancel));
-      files.push_back(std::move(file));
+      plan.files.push_back(std::move(file));
     }
   }
-  const bool directory_target = target.ends_with('/') || target == "." || target.ends_with("/.");
-  if (files.size() + step.heredocs.size() > 1 && !directory_target) {
-    return fail(Code::InvalidArgument, "When using {} with more than one source file, the destination must be a directory and end with a /", step.name);
+  plan.into_directory = target.ends_with('/') || target == "." || target.ends_with("/.");
+  if (plan.files.size() + plan.documents.size() > 1 && !plan.into_directory) {
+    return fail(Code::InvalidArgument,
+                "When using {} with more than one source file, the destination must be a directory and end with a /",
+                step.name);
   }
-  std::string digest = hash.hex();
-  std::string where = target.starts_with('/') ? target : (state.config.working_dir.empty() ? "" : state.config.working_dir) + "/" + target;
-  if (directory_target && !where.ends_with('/')) where += '/';
-  std::string shown = fmt::format("{} {}{}{}:{} in {} ", step.name, flags.chown ? "--chown=" + *flags.chown + " " : "",
-                                  flags.chmod ? "--chmod=" + *flags.chmod + " " : "", files.size() == 1 ? "file" : "multi", digest, where);
-  std::string key = StepCache::key(state.image_id, shown, "");
+  plan.where = target.starts_with('/') ? target : state.config.working_dir + "/" + target;
+  if (plan.into_directory && !plan.where.ends_with('/')) plan.where += '/';
+  plan.shown = fmt::format("{} {}{}{}:{} in {} ", step.name, flags.chown ? "--chown=" + *flags.chown + " " : "",
+                           flags.chmod ? "--chmod=" + *flags.chmod + " " : "",
+                           plan.files.size() == 1 ? "file" : "multi", hash.hex(), plan.where);
+  return plan;
+}
+
+Result<void> Executor::apply_copy(const CopyPlan& plan, const CopySource& source, bool unpack, int root) {
+  CopyOptions options{std::pair(0u, 0u), plan.mode};
+  if (plan.chown) options.owner = TRY(resolve_owner(root, *plan.chown));
+  for (const auto& [name, content] : plan.documents) {
+    TRY(write_file(root, plan.into_directory ? plan.where + name : plan.where, content, options));
+  }
+  // What comes out of an archive keeps the owners that the archive names, unless --chown says otherwise.
+  CopyOptions inside{plan.chown ? options.owner : std::nullopt, plan.mode};
+  for (const auto& file : plan.files) {
+    bool unpacked = unpack && TRY(unpack_archive(source.tree, file, root, plan.where, inside, context_.cancel));
+    if (!unpacked) TRY(copy_path(source.tree, file, root, plan.where, options, context_.cancel));
+  }
+  return {};
+}
+
+Result<void> Executor::do_copy(const Instruction& step, StageState& state, size_t index) {
+  auto source = TRY(copy_source(step, index));
+  auto plan = TRY(plan_copy(step, state, source));
+  std::string key = StepCache::key(state.image_id, plan.shown, "");
   if (TRY(try_cache(key, state))) return {};
   auto writable = TRY(context_.runner.open_writable(state.image_id));
   auto copied = [&]() -> Result<void> {
     auto root = TRY(context_.runner.root_of(writable));
-    CopyOptions options{std::pair(0u, 0u), mode};
-    if (flags.chown) options.owner = TRY(resolve_owner(root.get(), *flags.chown));
-    for (const auto& path : paths) {
-      const Heredoc* doc = find_heredoc(step, path);
-      if (!doc) continue;
-      auto content = doc->expand ? TRY(expand_word(doc->content, context_.escape, lookup(state))) : doc->content;
-      TRY(write_file(root.get(), directory_target ? where + doc->name : where, content, options));
-    }
-    for (const auto& file : files) {
-      bool unpacked = step.name == "ADD" && TRY(unpack_archive(source.tree, file, root.get(), where, CopyOptions{std::nullopt, mode}, context_.cancel));
-      if (!unpacked) TRY(copy_path(source.tree, file, root.get(), where, options, context_.cancel));
-    }
-    return {};
+    return apply_copy(plan, source, step.name == "ADD", root.get());
   }();
-  if (copied) copied = commit(state, writable, "/bin/sh -c #(nop) " + shown, key);
+  if (copied) copied = commit(state, writable, "/bin/sh -c #(nop) " + plan.shown, key);
   context_.runner.release(writable.str());
   return copied;
 }

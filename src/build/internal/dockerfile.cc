@@ -8,9 +8,9 @@
 namespace sampan::build {
 namespace {
 
-constexpr std::string_view kInstructions[] = {
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
-    "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"};
+constexpr std::string_view kInstructions[] = {"ADD",    "ARG",   "CMD",         "COPY",  "ENTRYPOINT", "ENV",
+                                              "EXPOSE", "FROM",  "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
+                                              "RUN",    "SHELL", "STOPSIGNAL",  "USER",  "VOLUME",     "WORKDIR"};
 constexpr size_t kMaxBytes = 1 << 20;
 
 Error parse_error(int line, std::string_view what) {
@@ -59,7 +59,9 @@ std::vector<HeredocStart> find_heredocs(std::string_view text) {
     }
     char quote = i < text.size() && (text[i] == '"' || text[i] == '\'') ? text[i++] : '\0';
     size_t begin = i;
-    while (i < text.size() && (isalnum(static_cast<unsigned char>(text[i])) || text[i] == '_' || text[i] == '.' || text[i] == '-')) ++i;
+    while (i < text.size() &&
+           (isalnum(static_cast<unsigned char>(text[i])) || text[i] == '_' || text[i] == '.' || text[i] == '-'))
+      ++i;
     start.name = text.substr(begin, i - begin);
     start.expand = quote == '\0';
     if (quote && (i >= text.size() || text[i] != quote)) continue;
@@ -136,9 +138,12 @@ class Parser {
       bool closed = false;
       while (at_ < lines_.size() && !closed) {
         std::string line = lines_[at_++];
-        if (start.strip_tabs) line.erase(0, line.find_first_not_of('\t') == std::string::npos ? line.size() : line.find_first_not_of('\t'));
-        if (line == start.name) closed = true;
-        else doc.content += line + "\n";
+        if (start.strip_tabs)
+          line.erase(0, line.find_first_not_of('\t') == std::string::npos ? line.size() : line.find_first_not_of('\t'));
+        if (line == start.name)
+          closed = true;
+        else
+          doc.content += line + "\n";
       }
       if (!closed) return parse_error(instruction.line, "unterminated heredoc " + start.name);
       instruction.heredocs.push_back(std::move(doc));
@@ -171,7 +176,8 @@ Result<Instruction> parse_instruction(std::string_view text, char escape, int li
     return parse_error(line, "unknown instruction: " + out.original.substr(0, end));
   }
   std::string_view rest = end == std::string::npos ? std::string_view() : std::string_view(out.original).substr(end);
-  if (out.name != "CMD" && out.name != "ENTRYPOINT" && out.name != "ENV" && out.name != "LABEL" && out.name != "ONBUILD") {
+  if (out.name != "CMD" && out.name != "ENTRYPOINT" && out.name != "ENV" && out.name != "LABEL" &&
+      out.name != "ONBUILD") {
     split_flags(rest, out.flags);
   }
   out.text = trim(rest);
@@ -179,7 +185,8 @@ Result<Instruction> parse_instruction(std::string_view text, char escape, int li
     return parse_error(line, out.name + " requires at least one argument");
   }
   out.json = parse_json_list(out.text);
-  out.original = out.name + (end == std::string::npos ? "" : " " + std::string(trim(std::string_view(out.original).substr(end))));
+  out.original =
+      out.name + (end == std::string::npos ? "" : " " + std::string(trim(std::string_view(out.original).substr(end))));
   return out;
 }
 

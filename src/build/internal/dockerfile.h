@@ -12,22 +12,22 @@
 namespace sampan::build {
 
 struct Heredoc {
-  std::string name;      // the delimiter, and the file's name for COPY
-  std::string content;   // with its final newline
-  bool expand = true;    // false when the delimiter was quoted
+  std::string name;     // the delimiter, and the file's name for COPY
+  std::string content;  // with its final newline
+  bool expand = true;   // false when the delimiter was quoted
 };
 
 struct Flag {
-  std::string name, value;   // --from=x
+  std::string name, value;  // --from=x
 };
 
 struct Instruction {
-  std::string name;                              // upper case
+  std::string name;  // upper case
   std::vector<Flag> flags;
   std::string text;                              // what follows, joined lines, without the flags
   std::optional<std::vector<std::string>> json;  // when the text is a JSON list of strings
   std::vector<Heredoc> heredocs;
-  std::string original;                          // the whole instruction as it is shown in "Step 1/2 : ..."
+  std::string original;  // the whole instruction as it is shown in "Step 1/2 : ..."
   int line = 0;
 
   const std::string* find_flag(std::string_view name) const;

@@ -24,7 +24,8 @@ std::string short_id(const std::string& id) {
 /// Proxies may be passed without an ARG and never become part of a key or of history.
 bool is_proxy_arg(std::string_view name) {
   std::string upper = to_upper(name);
-  return upper == "HTTP_PROXY" || upper == "HTTPS_PROXY" || upper == "FTP_PROXY" || upper == "NO_PROXY" || upper == "ALL_PROXY";
+  return upper == "HTTP_PROXY" || upper == "HTTPS_PROXY" || upper == "FTP_PROXY" || upper == "NO_PROXY" ||
+         upper == "ALL_PROXY";
 }
 
 }  // namespace
@@ -80,8 +81,9 @@ Result<void> Executor::begin_stage(const Stage& stage, StageState& state) {
   if (!platform.empty()) {
     auto wanted = TRY(oci::parse_platform(platform));
     if (!oci::platform_matches({image.config.os, image.config.architecture, image.config.variant}, wanted)) {
-      return fail(Code::NotFound, "image with reference {} was found but does not match the specified platform: wanted {}",
-                  stage.base, platform);
+      return fail(Code::NotFound,
+                  "image with reference {} was found but does not match the specified platform: wanted {}", stage.base,
+                  platform);
     }
   }
   state.config = image.config.config;
@@ -165,11 +167,15 @@ Result<void> Executor::do_arg(const Instruction& step, StageState& state) {
   for (const auto& word : split_words(step.text, context_.escape)) {
     auto parts = split_once(word, '=');
     std::string name(parts ? parts->first : std::string_view(word));
-    if (name.empty()) return fail(Code::InvalidArgument, "dockerfile parse error line {}: ARG names can not be blank", step.line);
+    if (name.empty())
+      return fail(Code::InvalidArgument, "dockerfile parse error line {}: ARG names can not be blank", step.line);
     std::optional<std::string> value;
-    if (parts) value = TRY(expand_word(parts->second, context_.escape, lookup(state)));
-    else if (auto global = graph_.global_args.find(name); global != graph_.global_args.end()) value = global->second;
-    else if (auto known = platforms.find(name); known != platforms.end()) value = known->second;
+    if (parts)
+      value = TRY(expand_word(parts->second, context_.escape, lookup(state)));
+    else if (auto global = graph_.global_args.find(name); global != graph_.global_args.end())
+      value = global->second;
+    else if (auto known = platforms.find(name); known != platforms.end())
+      value = known->second;
     auto given = context_.options.build_args.find(name);
     if (given != context_.options.build_args.end()) {
       context_.used_args.insert(name);
@@ -187,7 +193,8 @@ Result<void> Executor::do_arg(const Instruction& step, StageState& state) {
 
 Result<void> Executor::do_run(const Instruction& step, StageState& state) {
   for (const auto& flag : step.flags) {
-    return fail(Code::NotImplemented, "dockerfile line {}: RUN --{} is not implemented by this builder", step.line, flag.name);
+    return fail(Code::NotImplemented, "dockerfile line {}: RUN --{} is not implemented by this builder", step.line,
+                flag.name);
   }
   RunStep run;
   run.image_id = state.image_id;
@@ -204,7 +211,8 @@ Result<void> Executor::do_run(const Instruction& step, StageState& state) {
   }
   std::vector<std::string> visible;
   for (const auto& name : state.arg_order) {
-    bool hidden = std::ranges::any_of(state.config.env, [&](const std::string& v) { return v.starts_with(name + "="); });
+    bool hidden =
+        std::ranges::any_of(state.config.env, [&](const std::string& v) { return v.starts_with(name + "="); });
     if (!hidden) visible.push_back(name + "=" + state.args[name]);
   }
   std::string created_by = join(run.argv, " ");
@@ -220,11 +228,13 @@ Result<void> Executor::do_run(const Instruction& step, StageState& state) {
   if (TRY(try_cache(key, state))) return {};
   auto id = TRY(context_.runner.create(run));
   context_.say(fmt::format(" ---> Running in {}\n", short_id(id)));
-  auto result = context_.runner.run(id, [this](std::string_view output) { context_.say(std::string(output)); }, context_.cancel);
+  auto result =
+      context_.runner.run(id, [this](std::string_view output) { context_.say(std::string(output)); }, context_.cancel);
   if (result && result->exit_code == 0) {
     auto done = commit(state, result->writable, created_by, key);
     context_.runner.release(id);
-    if (done && context_.options.remove) context_.say(fmt::format("Removing intermediate container {}\n", short_id(id)));
+    if (done && context_.options.remove)
+      context_.say(fmt::format("Removing intermediate container {}\n", short_id(id)));
     return done;
   }
   context_.runner.release(id);
@@ -233,13 +243,17 @@ Result<void> Executor::do_run(const Instruction& step, StageState& state) {
 }
 
 Result<void> Executor::do_workdir(const Instruction& step, StageState& state) {
-  if (!step.flags.empty()) return fail(Code::InvalidArgument, "dockerfile parse error line {}: unknown flag: --{}", step.line, step.flags[0].name);
+  if (!step.flags.empty())
+    return fail(Code::InvalidArgument, "dockerfile parse error line {}: unknown flag: --{}", step.line,
+                step.flags[0].name);
   auto path = TRY(expand_word(step.text, context_.escape, lookup(state)));
   std::string whole = path.starts_with('/') ? path : state.config.working_dir + "/" + path;
   std::vector<std::string> pieces;
   for (auto& piece : split(whole, '/')) {
-    if (piece == ".." && !pieces.empty()) pieces.pop_back();
-    else if (!piece.empty() && piece != "." && piece != "..") pieces.push_back(std::move(piece));
+    if (piece == ".." && !pieces.empty())
+      pieces.pop_back();
+    else if (!piece.empty() && piece != "." && piece != "..")
+      pieces.push_back(std::move(piece));
   }
   state.config.working_dir = "/" + join(pieces, "/");
   std::string shown = "WORKDIR " + state.config.working_dir;

@@ -25,7 +25,7 @@ struct BuildContext {
   char escape = '\\';
   int context_root = -1;
   IgnoreRules ignore;
-  std::set<std::string> used_args;       // build arguments that some ARG consumed
+  std::set<std::string> used_args;  // build arguments that some ARG consumed
   int step_number = 0;
 
   void say(std::string text) const { progress({.stream = std::move(text)}); }
@@ -33,11 +33,11 @@ struct BuildContext {
 
 /// One stage on its way.
 struct StageState {
-  std::string image_id;                  // "" is scratch before the first step
+  std::string image_id;  // "" is scratch before the first step
   oci::ImageConfig config;
-  std::map<std::string, std::string> args;   // declared and set, in scope
+  std::map<std::string, std::string> args;  // declared and set, in scope
   std::vector<std::string> arg_order;
-  bool cache_broken = false;             // after the first miss everything is done again
+  bool cache_broken = false;  // after the first miss everything is done again
 };
 
 class Executor {
@@ -68,13 +68,24 @@ class Executor {
   struct CopySource {
     Tree tree;
     sys::DirFd owned;
-    std::string identity;                // what the cache key says about an image or stage source
+    std::string identity;  // what the cache key says about an image or stage source
   };
   Result<CopySource> copy_source(const Instruction& step, size_t index);
+  /// One COPY or ADD, everything found and expanded.
+  struct CopyPlan {
+    std::optional<uint32_t> mode;
+    std::optional<std::string> chown;
+    std::vector<std::string> files;
+    std::vector<std::pair<std::string, std::string>> documents;  // heredocs: name, content
+    std::string where, shown;                                    // the destination; the line for history and the key
+    bool into_directory = false;
+  };
+  Result<CopyPlan> plan_copy(const Instruction& step, const StageState& state, const CopySource& source);
+  Result<void> apply_copy(const CopyPlan& plan, const CopySource& source, bool unpack, int root);
 
   BuildContext& context_;
   const StageGraph& graph_;
-  std::map<size_t, std::string> results_;   // stage -> image id
+  std::map<size_t, std::string> results_;  // stage -> image id
 };
 
 /// Applies an instruction that only changes the configuration (CMD, ENV, EXPOSE, ...). Pure but for the lookup.

@@ -6,9 +6,12 @@
 namespace sampan::build {
 namespace {
 
+enum class Quotes { Syntax, Text };
+
 class Expander {
  public:
-  Expander(std::string_view text, char escape, const Lookup& lookup) : text_(text), escape_(escape), lookup_(lookup) {}
+  Expander(std::string_view text, char escape, const Lookup& lookup, Quotes quotes = Quotes::Syntax)
+      : text_(text), escape_(escape), lookup_(lookup), quotes_(quotes) {}
 
   /// Expands up to one of the stop characters, unquoted (none: to the end).
   Result<std::string> run(std::string_view stop) {
@@ -16,11 +19,16 @@ class Expander {
     while (at_ < text_.size()) {
       char c = text_[at_];
       if (stop.find(c) != std::string_view::npos) return out;
-      if (c == '\'') TRY(single_quoted(out));
-      else if (c == '"') TRY(double_quoted(out));
-      else if (c == '$') out += TRY(variable());
-      else if (c == escape_) escaped(out);
-      else out += text_[at_++];
+      if (c == '\'' && quotes_ == Quotes::Syntax)
+        TRY(single_quoted(out));
+      else if (c == '"' && quotes_ == Quotes::Syntax)
+        TRY(double_quoted(out));
+      else if (c == '$')
+        out += TRY(variable());
+      else if (c == escape_)
+        escaped(out);
+      else
+        out += text_[at_++];
     }
     return out;
   }
@@ -32,13 +40,19 @@ class Expander {
   Error bad(std::string_view what) { return fail(Code::InvalidArgument, "{} in \"{}\"", what, text_); }
 
   void escaped(std::string& out) {
+    // In a text only the dollar sign can be escaped.
+    if (quotes_ == Quotes::Text && (at_ + 1 >= text_.size() || text_[at_ + 1] != '$')) {
+      out += text_[at_++];
+      return;
+    }
     ++at_;
     if (at_ < text_.size()) out += text_[at_++];
   }
 
   Result<void> single_quoted(std::string& out) {
     size_t end = text_.find('\'', at_ + 1);
-    if (end == std::string_view::npos) return bad("unexpected end of statement while looking for matching single-quote");
+    if (end == std::string_view::npos)
+      return bad("unexpected end of statement while looking for matching single-quote");
     out += text_.substr(at_ + 1, end - at_ - 1);
     at_ = end + 1;
     return {};
@@ -68,8 +82,10 @@ class Expander {
   std::string name() {
     size_t begin = at_;
     auto word = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-    if (at_ < text_.size() && isdigit(static_cast<unsigned char>(text_[at_]))) ++at_;
-    else while (at_ < text_.size() && word(text_[at_])) ++at_;
+    if (at_ < text_.size() && isdigit(static_cast<unsigned char>(text_[at_])))
+      ++at_;
+    else
+      while (at_ < text_.size() && word(text_[at_])) ++at_;
     return std::string(text_.substr(begin, at_ - begin));
   }
 
@@ -127,8 +143,8 @@ class Expander {
     auto pattern = TRY(run("}"));
     size_t best = std::string::npos;
     for (size_t length = 0; length <= value.size(); ++length) {
-      std::string_view part = op == '#' ? std::string_view(value).substr(0, length)
-                                        : std::string_view(value).substr(value.size() - length);
+      std::string_view part =
+          op == '#' ? std::string_view(value).substr(0, length) : std::string_view(value).substr(value.size() - length);
       if (!shell_match(pattern, part)) continue;
       best = length;
       if (!longest) break;
@@ -168,6 +184,7 @@ class Expander {
   std::string_view text_;
   char escape_;
   const Lookup& lookup_;
+  Quotes quotes_;
   size_t at_ = 0;
 };
 
@@ -175,6 +192,10 @@ class Expander {
 
 Result<std::string> expand_word(std::string_view text, char escape, const Lookup& lookup) {
   return Expander(text, escape, lookup).run("");
+}
+
+Result<std::string> expand_text(std::string_view text, char escape, const Lookup& lookup) {
+  return Expander(text, escape, lookup, Quotes::Text).run("");
 }
 
 std::vector<std::string> split_words(std::string_view text, char escape) {

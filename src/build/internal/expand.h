@@ -17,6 +17,8 @@ using Lookup = std::function<std::optional<std::string>(const std::string& name)
 /// One word: variables replaced, quotes and escapes removed. Supports $v ${v} ${v:-w} ${v-w} ${v:+w} ${v+w} ${v:?e}
 /// ${v?e} ${v#p} ${v##p} ${v%p} ${v%%p} ${v/p/r} ${v//p/r}. Errors: InvalidArgument.
 Result<std::string> expand_word(std::string_view text, char escape, const Lookup& lookup);
+/// A heredoc's content: variables are replaced, quotes stay as they are.
+Result<std::string> expand_text(std::string_view text, char escape, const Lookup& lookup);
 /// Splits at unquoted blanks, then expands each word; a variable's value is not split again.
 Result<std::vector<std::string>> expand_words(std::string_view text, char escape, const Lookup& lookup);
 /// Splits at unquoted blanks and expands nothing; quotes are kept.

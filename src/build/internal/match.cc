@@ -56,13 +56,20 @@ bool match(std::string_view pattern, std::string_view text, Slash slash, bool& b
       }
       if (t < text.size()) {
         size_t used = 0;
-        if (c == '?') used = stops(text[t]) ? 0 : 1;
+        if (c == '?')
+          used = stops(text[t]) ? 0 : 1;
         else if (c == '[') {
           Class result = match_class(pattern.substr(p), text[t]);
-          if (!result.valid) { bad = true; return false; }
+          if (!result.valid) {
+            bad = true;
+            return false;
+          }
           used = result.matched && !stops(text[t]) ? result.length : 0;
         } else if (c == '\\') {
-          if (p + 1 >= pattern.size()) { bad = true; return false; }
+          if (p + 1 >= pattern.size()) {
+            bad = true;
+            return false;
+          }
           used = pattern[p + 1] == text[t] ? 2 : 0;
         } else {
           used = c == text[t] ? 1 : 0;
@@ -98,8 +105,10 @@ std::string clean_pattern(std::string_view text) {
   std::vector<std::string> out;
   for (auto& piece : split(text, '/')) {
     if (piece.empty() || piece == ".") continue;
-    if (piece == ".." && !out.empty()) out.pop_back();
-    else if (piece != "..") out.push_back(std::move(piece));
+    if (piece == ".." && !out.empty())
+      out.pop_back();
+    else if (piece != "..")
+      out.push_back(std::move(piece));
   }
   return join(out, "/");
 }
@@ -118,7 +127,9 @@ bool shell_match(std::string_view pattern, std::string_view text) {
   return match(pattern, text, Slash::Matches, bad);
 }
 
-bool has_wildcard(std::string_view pattern) { return pattern.find_first_of("*?[") != std::string_view::npos; }
+bool has_wildcard(std::string_view pattern) {
+  return pattern.find_first_of("*?[") != std::string_view::npos;
+}
 
 Result<IgnoreRules> IgnoreRules::parse(std::string_view text) {
   IgnoreRules out;
@@ -133,8 +144,10 @@ Result<IgnoreRules> IgnoreRules::parse(std::string_view text) {
       if (line.empty()) return fail(Code::InvalidArgument, "illegal exclusion pattern: \"!\"");
     }
     rule.pattern = clean_pattern(line);
-    if (!rule.pattern.empty()) out.rules_.push_back(std::move(rule));
-    else if (!rule.exception && line == ".") out.rules_.push_back({"**", false});
+    if (!rule.pattern.empty())
+      out.rules_.push_back(std::move(rule));
+    else if (!rule.exception && line == ".")
+      out.rules_.push_back({"**", false});
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Patterns: Go's filepath.Match (COPY sources), its "**" extension with exceptions (.dockerignore), and the shell's (for
+// Patterns: Go's filepath.Match (COPY sources), its "**" extension with exceptions (.dockerignore), and the shell's
+// (for
 // ${v#p}). Pure.
 
 #include <string>

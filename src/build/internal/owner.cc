@@ -35,7 +35,9 @@ Result<Entry> resolve(int root, const char* database, std::string_view name, con
   if (auto number = TRY(parse_number(name))) return Entry{*number, *number};
   auto text = sys::read_file_in_root(root, database, kMaxDatabase);
   auto found = text ? find_name(*text, name) : std::nullopt;
-  if (!found) return fail(Code::NotFound, "unable to convert {} chown string to usable ids: can't find {} \"{}\"", what, what, name);
+  if (!found)
+    return fail(Code::NotFound, "unable to convert {} chown string to usable ids: can't find {} \"{}\"", what, what,
+                name);
   return *found;
 }
 

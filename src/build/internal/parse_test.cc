@@ -60,23 +60,43 @@ TEST(Expand, substitution_forms) {
     if (name == "F") return "lib/libfoo.so.1";
     return std::nullopt;
   };
-  const std::pair<const char*, const char*> cases[] = {
-      {"$A/x", "alpha/x"}, {"${A}b", "alphab"}, {"${N:-d}", "d"}, {"${E:-d}", "d"}, {"${E-d}", ""}, {"${A:+set}", "set"},
-      {"${N:+set}", ""}, {"'$A'", "$A"}, {"\"$A b\"", "alpha b"}, {"\\$A", "$A"}, {"${N:-${A}}", "alpha"},
-      {"${F#*/}", "libfoo.so.1"}, {"${F%.*}", "lib/libfoo.so"}, {"${F%%.*}", "lib/libfoo"}, {"${F##*/}", "libfoo.so.1"},
-      {"${F/lib/LIB}", "LIB/libfoo.so.1"}, {"${F//lib/L}", "L/Lfoo.so.1"}, {"$", "$"}, {"a$", "a$"}};
+  const std::pair<const char*, const char*> cases[] = {{"$A/x", "alpha/x"},
+                                                       {"${A}b", "alphab"},
+                                                       {"${N:-d}", "d"},
+                                                       {"${E:-d}", "d"},
+                                                       {"${E-d}", ""},
+                                                       {"${A:+set}", "set"},
+                                                       {"${N:+set}", ""},
+                                                       {"'$A'", "$A"},
+                                                       {"\"$A b\"", "alpha b"},
+                                                       {"\\$A", "$A"},
+                                                       {"${N:-${A}}", "alpha"},
+                                                       {"${F#*/}", "libfoo.so.1"},
+                                                       {"${F%.*}", "lib/libfoo.so"},
+                                                       {"${F%%.*}", "lib/libfoo"},
+                                                       {"${F##*/}", "libfoo.so.1"},
+                                                       {"${F/lib/LIB}", "LIB/libfoo.so.1"},
+                                                       {"${F//lib/L}", "L/Lfoo.so.1"},
+                                                       {"$", "$"},
+                                                       {"a$", "a$"}};
   for (auto [in, out] : cases) {
     auto result = expand_word(in, '\\', lookup);
     ASSERT_TRUE(result) << in << ": " << result.error().message();
     EXPECT_EQ(*result, out) << in;
   }
   EXPECT_THAT(expand_word("${N:?must be set}", '\\', lookup).error().message(), HasSubstr("N: must be set"));
-  for (const char* bad : {"${", "${A", "${A:", "'open", "\"open", "${A:*x}"}) EXPECT_FALSE(expand_word(bad, '\\', lookup)) << bad;
+  for (const char* bad : {"${", "${A", "${A:", "'open", "\"open", "${A:*x}"})
+    EXPECT_FALSE(expand_word(bad, '\\', lookup)) << bad;
 }
 
 TEST(Expand, words_are_split_before_expansion) {
   Lookup lookup = [](const std::string&) -> std::optional<std::string> { return "a b"; };
   EXPECT_THAT(*expand_words("x \"y z\" $V  w\\ q", '\\', lookup), ElementsAre("x", "y z", "a b", "w q"));
+}
+
+TEST(Expand, a_heredocs_quotes_are_text) {
+  Lookup lookup = [](const std::string&) -> std::optional<std::string> { return "v"; };
+  EXPECT_EQ(*expand_text("say \"$A\" and '${B}' \\$C \\n\n", '\\', lookup), "say \"v\" and 'v' $C \\n\n");
 }
 
 TEST(Match, gos_filepath_match) {
@@ -130,7 +150,9 @@ TEST(Config, instructions_change_the_configuration) {
   oci::ImageConfig config;
   config.env = {"A=1"};
   config.cmd = std::vector<std::string>{"old"};
-  Lookup lookup = [&](const std::string& name) -> std::optional<std::string> { return name == "A" ? std::optional<std::string>("1") : std::nullopt; };
+  Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
+    return name == "A" ? std::optional<std::string>("1") : std::nullopt;
+  };
   auto apply = [&](const char* text) { return apply_config(*parse_instruction(text, '\\', 1), '\\', lookup, config); };
   ASSERT_TRUE(apply("ENV A=2 B=\"x y\" C=$A"));
   EXPECT_THAT(config.env, ElementsAre("A=2", "B=x y", "C=1"));
@@ -145,8 +167,8 @@ TEST(Config, instructions_change_the_configuration) {
   EXPECT_EQ(config.healthcheck->interval, 5'000'000'000);
   EXPECT_THAT(config.healthcheck->test, ElementsAre("CMD-SHELL", "wget -q x"));
   ASSERT_TRUE(apply("ONBUILD RUN x"));
-  for (const char* bad : {"EXPOSE 0", "EXPOSE 80/xyz", "SHELL sh", "ENV =x", "LABEL", "HEALTHCHECK WAT x", "ONBUILD ONBUILD RUN x",
-                          "ONBUILD FROM x", "USER --x=1 y"}) {
+  for (const char* bad : {"EXPOSE 0", "EXPOSE 80/xyz", "SHELL sh", "ENV =x", "LABEL", "HEALTHCHECK WAT x",
+                          "ONBUILD ONBUILD RUN x", "ONBUILD FROM x", "USER --x=1 y"}) {
     auto instruction = parse_instruction(bad, '\\', 1);
     EXPECT_TRUE(!instruction || !apply_config(*instruction, '\\', lookup, config)) << bad;
   }

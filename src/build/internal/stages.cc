@@ -16,13 +16,16 @@ bool valid_stage_name(std::string_view name) {
 }
 
 Result<void> read_global_arg(const Instruction& instruction, char escape, StageGraph& graph,
-                             const std::map<std::string, std::optional<std::string>>& build_args, const Lookup& lookup) {
+                             const std::map<std::string, std::optional<std::string>>& build_args,
+                             const Lookup& lookup) {
   for (const auto& word : split_words(instruction.text, escape)) {
     auto parts = split_once(word, '=');
     std::string name(parts ? parts->first : std::string_view(word));
     auto given = build_args.find(name);
-    if (given != build_args.end() && given->second) graph.global_args[name] = *given->second;
-    else if (parts) graph.global_args[name] = TRY(expand_word(parts->second, escape, lookup));
+    if (given != build_args.end() && given->second)
+      graph.global_args[name] = *given->second;
+    else if (parts)
+      graph.global_args[name] = TRY(expand_word(parts->second, escape, lookup));
   }
   return {};
 }
@@ -34,17 +37,22 @@ Result<Stage> read_from(const Instruction& instruction, char escape, const Looku
   if (words.size() == 3 && to_lower(words[1]) == "as") {
     stage.name = to_lower(words[2]);
     if (!valid_stage_name(stage.name)) {
-      return fail(Code::InvalidArgument, "dockerfile parse error line {}: invalid name for build stage: \"{}\"", instruction.line, words[2]);
+      return fail(Code::InvalidArgument, "dockerfile parse error line {}: invalid name for build stage: \"{}\"",
+                  instruction.line, words[2]);
     }
   } else if (words.size() != 1) {
-    return fail(Code::InvalidArgument, "dockerfile parse error line {}: FROM requires either one or three arguments", instruction.line);
+    return fail(Code::InvalidArgument, "dockerfile parse error line {}: FROM requires either one or three arguments",
+                instruction.line);
   }
   stage.base = words[0];
   if (stage.base.empty()) {
-    return fail(Code::InvalidArgument, "dockerfile parse error line {}: base name ({}) should not be blank", instruction.line, instruction.text);
+    return fail(Code::InvalidArgument, "dockerfile parse error line {}: base name ({}) should not be blank",
+                instruction.line, instruction.text);
   }
   for (const auto& flag : instruction.flags) {
-    if (flag.name != "platform") return fail(Code::InvalidArgument, "dockerfile parse error line {}: unknown flag: --{}", instruction.line, flag.name);
+    if (flag.name != "platform")
+      return fail(Code::InvalidArgument, "dockerfile parse error line {}: unknown flag: --{}", instruction.line,
+                  flag.name);
     stage.platform = TRY(expand_word(flag.value, escape, lookup));
   }
   return stage;
@@ -94,7 +102,8 @@ std::optional<size_t> find_stage(const StageGraph& graph, const std::string& nam
   return std::nullopt;
 }
 
-Result<StageGraph> make_graph(const Dockerfile& file, const std::map<std::string, std::optional<std::string>>& build_args,
+Result<StageGraph> make_graph(const Dockerfile& file,
+                              const std::map<std::string, std::optional<std::string>>& build_args,
                               const std::string& target) {
   StageGraph graph;
   auto platforms = platform_args("");

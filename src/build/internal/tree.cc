@@ -30,7 +30,9 @@ Result<std::vector<std::string>> list(const Tree& tree, const std::string& path)
   return sys::list_dir(fmt::format("/proc/self/fd/{}", directory.get()));
 }
 
-std::string below(const std::string& parent, const std::string& name) { return parent.empty() ? name : parent + "/" + name; }
+std::string below(const std::string& parent, const std::string& name) {
+  return parent.empty() ? name : parent + "/" + name;
+}
 
 /// No "." or "..", no slashes at the ends.
 std::string clean(std::string_view path) {
@@ -135,8 +137,8 @@ image::UnpackOptions unpack_options(const CopyOptions& options, std::string dest
 
 bool looks_like_archive(std::string_view head) {
   auto starts = [&](std::string_view magic) { return head.starts_with(magic); };
-  return starts("\x1f\x8b") || starts("BZh") || starts(std::string_view("\xfd\x37zXZ\0", 6)) || starts("\x28\xb5\x2f\xfd") ||
-         (head.size() > 262 && head.substr(257, 5) == "ustar");
+  return starts("\x1f\x8b") || starts("BZh") || starts(std::string_view("\xfd\x37zXZ\0", 6)) ||
+         starts("\x28\xb5\x2f\xfd") || (head.size() > 262 && head.substr(257, 5) == "ustar");
 }
 
 }  // namespace
@@ -148,7 +150,8 @@ FileKind kind_of(const Tree& tree, const std::string& path) {
   return S_ISREG(info->st_mode) ? FileKind::File : FileKind::Other;
 }
 
-Result<std::vector<std::string>> find_sources(const Tree& tree, const std::string& pattern, std::string_view instruction) {
+Result<std::vector<std::string>> find_sources(const Tree& tree, const std::string& pattern,
+                                              std::string_view instruction) {
   std::string path = clean(pattern);
   std::vector<std::string> out;
   if (path.empty()) return std::vector<std::string>{""};
@@ -158,11 +161,13 @@ Result<std::vector<std::string>> find_sources(const Tree& tree, const std::strin
     return out;
   }
   if (has_wildcard(path)) return fail(Code::NotFound, "{} failed: no source files were specified", instruction);
-  return fail(Code::NotFound, "{} failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist",
+  return fail(Code::NotFound,
+              "{} failed: file not found in build context or excluded by .dockerignore: stat {}: file does not exist",
               instruction, path);
 }
 
-Result<void> hash_path(const Tree& tree, const std::string& path, bool owners, codec::Sha256& hash, const Cancel& cancel) {
+Result<void> hash_path(const Tree& tree, const std::string& path, bool owners, codec::Sha256& hash,
+                       const Cancel& cancel) {
   auto base = path.substr(path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1);
   // A directory's own name does not matter: its content is what is copied.
   bool directory = kind_of(tree, path) == FileKind::Directory;
@@ -202,7 +207,8 @@ Result<bool> unpack_archive(const Tree& tree, const std::string& source, int roo
   sys::FdSource raw(file.get());
   auto tar = image::make_decompressor(raw);
   TRY(sys::make_dirs_in_root(root, target, 0755));
-  TRY_CONTEXT(image::unpack_tar(*tar, root, unpack_options(options, clean(target)), cancel), fmt::format("ADD {}", source));
+  TRY_CONTEXT(image::unpack_tar(*tar, root, unpack_options(options, clean(target)), cancel),
+              fmt::format("ADD {}", source));
   return true;
 }
 

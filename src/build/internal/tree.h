@@ -27,11 +27,14 @@ struct Tree {
 FileKind kind_of(const Tree& tree, const std::string& path);
 
 /// The paths that one COPY or ADD source names, sorted; wildcards by Go's filepath.Match.
-/// Errors: NotFound `COPY failed: file not found in build context or excluded by .dockerignore: stat x: file does not exist`.
-Result<std::vector<std::string>> find_sources(const Tree& tree, const std::string& pattern, std::string_view instruction);
+/// Errors: NotFound `COPY failed: file not found in build context or excluded by .dockerignore: stat x: file does not
+/// exist`.
+Result<std::vector<std::string>> find_sources(const Tree& tree, const std::string& pattern,
+                                              std::string_view instruction);
 
 /// Adds a path's content to the hash: names, kinds, modes, links, bytes, and owners when `owners`; never times.
-Result<void> hash_path(const Tree& tree, const std::string& path, bool owners, codec::Sha256& hash, const Cancel& cancel);
+Result<void> hash_path(const Tree& tree, const std::string& path, bool owners, codec::Sha256& hash,
+                       const Cancel& cancel);
 
 struct CopyOptions {
   std::optional<std::pair<uint32_t, uint32_t>> owner;

@@ -21,9 +21,9 @@ struct PendingClient {
 
 struct HealthMonitor {
   Loop::Token timer = 0;
-  std::string exec_id;               // of the probe that runs, "" between probes
-  std::string started_at;            // of that probe
-  std::string output;                // its first bytes
+  std::string exec_id;     // of the probe that runs, "" between probes
+  std::string started_at;  // of that probe
+  std::string output;      // its first bytes
   std::shared_ptr<sys::Fd> output_fd;
   Loop::Token output_watch = 0, deadline = 0;
 };
@@ -37,10 +37,10 @@ struct Cell {
 
   // Guarded by `operation`.
   std::vector<network::Endpoint> endpoints;
-  sys::Fd netlink;                                // inside the container's network namespace
+  sys::Fd netlink;  // inside the container's network namespace
   Loop::Token restart_timer = 0;
-  std::chrono::milliseconds restart_delay{0};     // used last
-  bool user_restart = false;                      // `restart` is between its two halves: no auto-remove, no policy
+  std::chrono::milliseconds restart_delay{0};  // used last
+  bool user_restart = false;                   // `restart` is between its two halves: no auto-remove, no policy
 
   // Guarded by `live`, which is only held for moments.
   std::mutex live;

@@ -35,7 +35,8 @@ class Core final : public Engine {
   Result<ContainerSnapshot> get_container(const std::string& name) override;
   Result<void> start_container(const std::string& name) override;
   Result<void> stop_container(const std::string& name, std::optional<int> timeout, const std::string& signal) override;
-  Result<void> restart_container(const std::string& name, std::optional<int> timeout, const std::string& signal) override;
+  Result<void> restart_container(const std::string& name, std::optional<int> timeout,
+                                 const std::string& signal) override;
   Result<void> kill_container(const std::string& name, const std::string& signal) override;
   Result<void> pause_container(const std::string& name) override;
   Result<void> unpause_container(const std::string& name) override;
@@ -48,7 +49,8 @@ class Core final : public Engine {
   Result<std::vector<snapshot::Change>> container_changes(const std::string& name) override;
   Result<StatsSample> sample_stats(const std::string& name) override;
   Result<PathStat> stat_path(const std::string& name, const std::string& path) override;
-  Result<void> copy_from(const std::string& name, const std::string& path, ByteSink& tar, const Cancel& cancel) override;
+  Result<void> copy_from(const std::string& name, const std::string& path, ByteSink& tar,
+                         const Cancel& cancel) override;
   Result<void> copy_to(const std::string& name, const std::string& path, ByteSource& tar, bool no_overwrite_dir_non_dir,
                        bool copy_uid_gid, const Cancel& cancel) override;
   Result<void> export_container(const std::string& name, ByteSink& tar, const Cancel& cancel) override;
@@ -154,8 +156,8 @@ class Core final : public Engine {
   Result<void> release_process(StartAttempt& attempt);
   Result<ContainerSnapshot> namespace_owner(const std::string& mode);
   Result<std::optional<runtime::SeccompProgram>> seccomp_program(const ContainerRecord& record);
-  Result<void> attach_network(const ContainerRecord& record, const std::string& name, size_t index,
-                              const sys::NsFd& ns, const sys::Fd& netlink, std::vector<network::Endpoint>& endpoints);
+  Result<void> attach_network(const ContainerRecord& record, const std::string& name, size_t index, const sys::NsFd& ns,
+                              const sys::Fd& netlink, std::vector<network::Endpoint>& endpoints);
   void detach_networks(std::vector<network::Endpoint>& endpoints);
   void detach_after_exit(const ContainerRecord& record, std::vector<network::Endpoint>& endpoints);
   void wait_for_detaches();
@@ -193,7 +195,7 @@ class Core final : public Engine {
   // --- archive.cc
   struct Tree {
     sys::DirFd root;
-    std::string path;   // below root
+    std::string path;  // below root
     bool read_only = false;
     /// Held while the layers are mounted for this alone: the container must not start on them meanwhile.
     std::unique_lock<std::mutex> lock;
@@ -226,7 +228,7 @@ class Core final : public Engine {
   Execs execs_;
   std::mutex seccomp_mutex_;
   std::map<std::string, std::optional<runtime::SeccompProgram>> seccomp_cache_;
-  std::mutex pruning_;   // one prune at a time
+  std::mutex pruning_;            // one prune at a time
   std::shared_mutex volume_use_;  // shared: a container is being made of volumes; exclusive: one may be removed
   std::mutex detaches_mutex_;
   std::condition_variable detached_;

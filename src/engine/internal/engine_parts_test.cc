@@ -131,8 +131,14 @@ TEST(Workers, jobs_of_one_key_run_in_order_and_those_of_others_beside_them) {
   Workers workers(4);
   std::promise<void> release, other, done;
   std::vector<int> order;
-  workers.post("a", [&, gate = release.get_future().share()] { gate.wait(); order.push_back(1); });
-  workers.post("a", [&] { order.push_back(2); done.set_value(); });
+  workers.post("a", [&, gate = release.get_future().share()] {
+    gate.wait();
+    order.push_back(1);
+  });
+  workers.post("a", [&] {
+    order.push_back(2);
+    done.set_value();
+  });
   workers.post("b", [&] { other.set_value(); });
   ASSERT_EQ(other.get_future().wait_for(5s), std::future_status::ready);
   release.set_value();
@@ -323,7 +329,8 @@ TEST(Processes, a_process_has_its_row_and_a_missing_one_none) {
 TEST(Changes, instructions_change_the_configuration) {
   oci::ImageConfig config;
   config.env = {"A=1", "B=2"};
-  auto applied = apply_changes({"CMD [\"a\", \"b\"]", "env A=\"3 4\"", "EXPOSE 80 53/udp", "LABEL k=v", "WORKDIR /w"}, config);
+  auto applied =
+      apply_changes({"CMD [\"a\", \"b\"]", "env A=\"3 4\"", "EXPOSE 80 53/udp", "LABEL k=v", "WORKDIR /w"}, config);
   ASSERT_TRUE(applied) << applied.error().message();
   EXPECT_EQ(*config.cmd, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(config.env, (std::vector<std::string>{"B=2", "A=3 4"}));

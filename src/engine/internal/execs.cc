@@ -23,9 +23,8 @@ std::string Execs::add(const std::string& container_id, const ExecSpec& spec) {
 void Execs::sweep() {
   auto now = std::chrono::steady_clock::now();
   bool crowded = entries_.size() > kMostEnded;
-  std::erase_if(entries_, [&](const auto& item) {
-    return item.second.ended && (crowded || now - *item.second.ended > kKept);
-  });
+  std::erase_if(entries_,
+                [&](const auto& item) { return item.second.ended && (crowded || now - *item.second.ended > kKept); });
 }
 
 Result<ExecState> Execs::get(const std::string& id) const {

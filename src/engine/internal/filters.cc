@@ -15,7 +15,9 @@ using container::ContainerRecord;
 using Values = std::vector<std::string>;
 using Test = std::function<bool(const ContainerRecord&)>;
 
-bool contains(const Values& values, const std::string& value) { return std::ranges::find(values, value) != values.end(); }
+bool contains(const Values& values, const std::string& value) {
+  return std::ranges::find(values, value) != values.end();
+}
 
 Error invalid(const std::string& key, const std::string& value) {
   return fail(Code::InvalidArgument, "invalid filter '{}={}'", key, value);
@@ -135,8 +137,9 @@ Test compile_network(const Values& values) {
   return [values](const ContainerRecord& record) {
     return std::ranges::any_of(record.networks, [&](const auto& item) {
       const auto& id = item.second.network_id;
-      return contains(values, item.first) ||
-             (!id.empty() && std::ranges::any_of(values, [&](const auto& v) { return v.size() >= 3 && id.starts_with(v); }));
+      return contains(values, item.first) || (!id.empty() && std::ranges::any_of(values, [&](const auto& v) {
+               return v.size() >= 3 && id.starts_with(v);
+             }));
     });
   };
 }
@@ -207,7 +210,8 @@ bool labels_match(const Values& wanted, const std::map<std::string, std::string>
   });
 }
 
-Result<PruneFilter> PruneFilter::compile(const Filters& filters, codec::Time now, const std::set<std::string>& more_keys) {
+Result<PruneFilter> PruneFilter::compile(const Filters& filters, codec::Time now,
+                                         const std::set<std::string>& more_keys) {
   PruneFilter out;
   for (const auto& [key, values] : filters) {
     if (key == "label") {

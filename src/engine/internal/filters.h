@@ -43,7 +43,8 @@ bool labels_match(const std::vector<std::string>& wanted, const std::map<std::st
 /// The prune filters label, label! and until.
 class PruneFilter {
  public:
-  static Result<PruneFilter> compile(const Filters& filters, codec::Time now, const std::set<std::string>& more_keys = {});
+  static Result<PruneFilter> compile(const Filters& filters, codec::Time now,
+                                     const std::set<std::string>& more_keys = {});
   bool matches(const std::map<std::string, std::string>& labels, const std::string& created) const;
 
  private:

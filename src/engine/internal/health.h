@@ -19,7 +19,7 @@ HealthPlan plan_health(const container::ContainerConfig& config);
 
 struct ProbeResult {
   std::string start, end;
-  int64_t exit_code = 0;       // -1: it ran out of time
+  int64_t exit_code = 0;  // -1: it ran out of time
   std::string output;
 };
 /// The state after a probe. A failure inside the start period does not count; five results are kept.

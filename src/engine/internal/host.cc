@@ -46,8 +46,10 @@ void collect_devices(const std::string& directory, int depth, std::vector<oci::D
     std::string path = directory + "/" + name;
     struct stat info;
     if (::lstat(path.c_str(), &info) != 0) continue;
-    if (S_ISDIR(info.st_mode)) collect_devices(path, depth + 1, out);
-    else if (auto device = device_of(path)) out.push_back(std::move(*device));
+    if (S_ISDIR(info.st_mode))
+      collect_devices(path, depth + 1, out);
+    else if (auto device = device_of(path))
+      out.push_back(std::move(*device));
   }
 }
 
@@ -70,7 +72,9 @@ codec::Time now() {
   return {std::chrono::duration_cast<std::chrono::nanoseconds>(since).count()};
 }
 
-std::string now_text() { return codec::format_rfc3339(now()); }
+std::string now_text() {
+  return codec::format_rfc3339(now());
+}
 
 uint64_t read_system_cpu() {
   auto text = sys::read_file("/proc/stat");
@@ -95,8 +99,10 @@ std::vector<oci::Device> list_host_devices() {
 Result<std::vector<oci::Device>> find_devices(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) {
-    return fail(Code::InvalidArgument, "error gathering device information while adding custom device \"{}\": no such "
-                                       "file or directory", path);
+    return fail(Code::InvalidArgument,
+                "error gathering device information while adding custom device \"{}\": no such "
+                "file or directory",
+                path);
   }
   std::vector<oci::Device> out;
   if (S_ISDIR(info.st_mode)) {
@@ -113,8 +119,10 @@ Result<std::vector<oci::Device>> find_devices(const std::string& path) {
     out.push_back(std::move(device));
   }
   if (out.empty()) {
-    return fail(Code::InvalidArgument, "error gathering device information while adding custom device \"{}\": not a "
-                                       "device node", path);
+    return fail(Code::InvalidArgument,
+                "error gathering device information while adding custom device \"{}\": not a "
+                "device node",
+                path);
   }
   return out;
 }

@@ -1,7 +1,7 @@
 #include "engine/internal/loop.h"
 
-#include <csignal>
 #include <pthread.h>
+#include <csignal>
 
 namespace sampan::engine {
 
@@ -12,7 +12,9 @@ Result<std::unique_ptr<Loop>> Loop::start() {
   return loop;
 }
 
-Loop::~Loop() { stop(); }
+Loop::~Loop() {
+  stop();
+}
 
 void Loop::stop() {
   {
@@ -35,13 +37,18 @@ Result<Loop::Token> Loop::add(int fd, std::function<bool()> ready, bool once) {
   return token;
 }
 
-Result<Loop::Token> Loop::watch(int fd, std::function<bool()> ready) { return add(fd, std::move(ready), false); }
+Result<Loop::Token> Loop::watch(int fd, std::function<bool()> ready) {
+  return add(fd, std::move(ready), false);
+}
 
 Result<Loop::Token> Loop::watch_once(int fd, std::function<void()> ready) {
-  return add(fd, [ready = std::move(ready)] {
-    ready();
-    return true;
-  }, true);
+  return add(
+      fd,
+      [ready = std::move(ready)] {
+        ready();
+        return true;
+      },
+      true);
 }
 
 /// The callback of a watch that is still wanted.

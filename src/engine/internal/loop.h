@@ -1,6 +1,6 @@
 #pragma once
-// engine/internal/loop: one thread that waits: on the shims' descriptors, on timers. Its callbacks never block and never
-// take a container's lock; what takes long is posted to Workers.
+// engine/internal/loop: one thread that waits: on the shims' descriptors, on timers. Its callbacks never block and
+// never take a container's lock; what takes long is posted to Workers.
 
 #include <chrono>
 #include <cstdint>

@@ -13,25 +13,25 @@ namespace sampan::engine {
 namespace {
 
 constexpr const char* kAdjectives[] = {
-    "able",   "agile",  "amber",  "ample",   "awake",  "balmy",  "bold",   "brave",  "breezy", "bright", "brisk",
-    "calm",   "candid", "cheery", "civil",   "clear",  "clever", "coral",  "cosy",   "crisp",  "daring", "deft",
-    "dewy",   "eager",  "early",  "earnest", "even",   "fair",   "fleet",  "fluent", "fond",   "frank",  "fresh",
-    "gentle", "glad",   "golden", "grand",   "hardy",  "hearty", "honest", "humble", "jolly",  "keen",   "kind",
-    "lively", "loyal",  "lucid",  "lucky",   "mellow", "merry",  "mild",   "modest", "neat",   "nimble", "noble",
-    "patient", "placid", "plucky", "polite", "proud",  "quick",  "quiet",  "ready",  "robust", "rosy",   "serene",
-    "sharp",  "silver", "smart",  "snug",    "sober",  "solid",  "spry",   "steady", "sunny",  "swift",  "tidy",
-    "tranquil", "trusty", "upbeat", "vivid", "warm",   "wise",   "witty",  "zesty"};
+    "able",     "agile",  "amber",  "ample",   "awake",  "balmy",  "bold",   "brave",  "breezy", "bright", "brisk",
+    "calm",     "candid", "cheery", "civil",   "clear",  "clever", "coral",  "cosy",   "crisp",  "daring", "deft",
+    "dewy",     "eager",  "early",  "earnest", "even",   "fair",   "fleet",  "fluent", "fond",   "frank",  "fresh",
+    "gentle",   "glad",   "golden", "grand",   "hardy",  "hearty", "honest", "humble", "jolly",  "keen",   "kind",
+    "lively",   "loyal",  "lucid",  "lucky",   "mellow", "merry",  "mild",   "modest", "neat",   "nimble", "noble",
+    "patient",  "placid", "plucky", "polite",  "proud",  "quick",  "quiet",  "ready",  "robust", "rosy",   "serene",
+    "sharp",    "silver", "smart",  "snug",    "sober",  "solid",  "spry",   "steady", "sunny",  "swift",  "tidy",
+    "tranquil", "trusty", "upbeat", "vivid",   "warm",   "wise",   "witty",  "zesty"};
 // People of computing, mathematics and the sea.
 constexpr const char* kSurnames[] = {
-    "abbate",   "allen",    "amdahl",   "babbage",  "backus",    "bartik",   "berners",  "boole",    "brooks",
-    "cantor",   "cerf",     "chang",    "church",   "clarke",    "codd",     "cook",     "cori",     "cray",
-    "curie",    "darwin",   "dijkstra", "drake",    "engelbart", "euclid",   "euler",    "fermat",   "floyd",
-    "franklin", "galois",   "gauss",    "goldberg", "gray",      "hamilton", "hamming",  "hoare",    "hopper",
-    "hypatia",  "iverson",  "johnson",  "kahn",     "karp",      "kepler",   "kernighan", "kildall", "knuth",
-    "lamarr",   "lamport",  "leibniz",  "liskov",   "lovelace",  "magellan", "matsumoto", "mccarthy", "mclean",
-    "milner",   "minsky",   "naur",     "newton",   "noether",   "pascal",   "perlis",   "perlman",  "pike",
-    "polo",     "ritchie",  "rivest",   "shannon",  "sinclair",  "stallman", "tarjan",   "tesla",    "thompson",
-    "torvalds", "turing",   "wilkes",   "wirth",    "wozniak",   "yao",      "zheng",    "zu",       "zuse"};
+    "abbate",   "allen",   "amdahl",   "babbage",  "backus",    "bartik",   "berners",   "boole",    "brooks",
+    "cantor",   "cerf",    "chang",    "church",   "clarke",    "codd",     "cook",      "cori",     "cray",
+    "curie",    "darwin",  "dijkstra", "drake",    "engelbart", "euclid",   "euler",     "fermat",   "floyd",
+    "franklin", "galois",  "gauss",    "goldberg", "gray",      "hamilton", "hamming",   "hoare",    "hopper",
+    "hypatia",  "iverson", "johnson",  "kahn",     "karp",      "kepler",   "kernighan", "kildall",  "knuth",
+    "lamarr",   "lamport", "leibniz",  "liskov",   "lovelace",  "magellan", "matsumoto", "mccarthy", "mclean",
+    "milner",   "minsky",  "naur",     "newton",   "noether",   "pascal",   "perlis",    "perlman",  "pike",
+    "polo",     "ritchie", "rivest",   "shannon",  "sinclair",  "stallman", "tarjan",    "tesla",    "thompson",
+    "torvalds", "turing",  "wilkes",   "wirth",    "wozniak",   "yao",      "zheng",     "zu",       "zuse"};
 
 }  // namespace
 

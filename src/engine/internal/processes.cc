@@ -15,7 +15,8 @@ namespace sampan::engine {
 namespace {
 
 const std::vector<std::string> kFull = {"uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd"};  // -ef
-const std::vector<std::string> kUser = {"user", "pid", "%cpu", "%mem", "vsz", "rss", "tty", "stat", "start", "time", "command"};
+const std::vector<std::string> kUser = {"user", "pid",  "%cpu",  "%mem", "vsz",    "rss",
+                                        "tty",  "stat", "start", "time", "command"};
 
 struct ProcessFacts {
   pid_t pid = 0, parent = 0, group = 0, session = 0;
@@ -26,10 +27,11 @@ struct ProcessFacts {
 };
 
 struct Clock {
-  int64_t boot = 0;       // seconds since 1970
+  int64_t boot = 0;  // seconds since 1970
   int64_t now = 0;
   int64_t ticks = ::sysconf(_SC_CLK_TCK);
-  uint64_t memory_kb = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+  uint64_t memory_kb =
+      static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024;
 };
 
 Clock read_clock() {
@@ -143,10 +145,12 @@ const Column kColumns[] = {
     {"c", "C", [](const ProcessFacts& p, const Clock& c) { return cpu_text(p, c, false); }},
     {"%cpu", "%CPU", [](const ProcessFacts& p, const Clock& c) { return cpu_text(p, c, true); }},
     {"pcpu", "%CPU", [](const ProcessFacts& p, const Clock& c) { return cpu_text(p, c, true); }},
-    {"%mem", "%MEM", [](const ProcessFacts& p, const Clock& c) {
+    {"%mem", "%MEM",
+     [](const ProcessFacts& p, const Clock& c) {
        return fmt::format("{:.1f}", static_cast<double>(p.rss_kb) * 100.0 / static_cast<double>(c.memory_kb));
      }},
-    {"pmem", "%MEM", [](const ProcessFacts& p, const Clock& c) {
+    {"pmem", "%MEM",
+     [](const ProcessFacts& p, const Clock& c) {
        return fmt::format("{:.1f}", static_cast<double>(p.rss_kb) * 100.0 / static_cast<double>(c.memory_kb));
      }},
     {"vsz", "VSZ", [](const ProcessFacts& p, const Clock&) { return std::to_string(p.vsize_kb); }},
@@ -155,13 +159,14 @@ const Column kColumns[] = {
     {"start", "START", [](const ProcessFacts& p, const Clock& c) { return start_text(p, c); }},
     {"tty", "TTY", [](const ProcessFacts& p, const Clock&) { return terminal_name(p.terminal); }},
     {"tt", "TT", [](const ProcessFacts& p, const Clock&) { return terminal_name(p.terminal); }},
-    {"time", "TIME", [](const ProcessFacts& p, const Clock& c) {
-       return clock_text(static_cast<int64_t>(p.cpu_ticks) / c.ticks);
-     }},
-    {"etime", "ELAPSED", [](const ProcessFacts& p, const Clock& c) {
+    {"time", "TIME",
+     [](const ProcessFacts& p, const Clock& c) { return clock_text(static_cast<int64_t>(p.cpu_ticks) / c.ticks); }},
+    {"etime", "ELAPSED",
+     [](const ProcessFacts& p, const Clock& c) {
        return elapsed_text(c.now - c.boot - static_cast<int64_t>(p.start_ticks) / c.ticks);
      }},
-    {"stat", "STAT", [](const ProcessFacts& p, const Clock&) {
+    {"stat", "STAT",
+     [](const ProcessFacts& p, const Clock&) {
        return p.state + (p.session == p.pid ? "s" : "") + (p.threads > 1 ? "l" : "");
      }},
     {"state", "S", [](const ProcessFacts& p, const Clock&) { return p.state; }},
@@ -219,7 +224,8 @@ Result<std::vector<std::string>> parse_ps_arguments(const std::string& arguments
     } else if (word == "aux" || word == "-aux" || word == "u" || word == "auxww" || word == "auxw") {
       preset = &kUser;
     } else if (word != "-ef" && word != "-f" && word != "f" && !is_selection(word)) {
-      return fail(Code::InvalidArgument, "ps: argument \"{}\" is not understood here (use -ef, aux, or -o COLUMNS)", word);
+      return fail(Code::InvalidArgument, "ps: argument \"{}\" is not understood here (use -ef, aux, or -o COLUMNS)",
+                  word);
     }
   }
   return columns.empty() ? *preset : columns;

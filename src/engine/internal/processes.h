@@ -1,5 +1,6 @@
 #pragma once
-// engine/internal/processes: ps(1) for the processes of one container, read from /proc: the usual columns, no program run.
+// engine/internal/processes: ps(1) for the processes of one container, read from /proc: the usual columns, no program
+// run.
 
 #include <sys/types.h>
 

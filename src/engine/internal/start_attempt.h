@@ -1,6 +1,6 @@
 #pragma once
-// engine/internal/start_attempt: what one start of a container has made so far; what is in it is taken back when a later
-// step fails.
+// engine/internal/start_attempt: what one start of a container has made so far; what is in it is taken back when a
+// later step fails.
 
 #include "engine/internal/core.h"
 
@@ -11,7 +11,7 @@ struct StartAttempt {
   ContainerRecord record;
   std::vector<oci::Mount> mounts;
   container::RuntimeFacts facts;
-  shim::Zygote::Netns netns;                  // invalid for host and container: modes
+  shim::Zygote::Netns netns;  // invalid for host and container: modes
   std::vector<network::Endpoint> endpoints;
   shim::StartRequest request;
   std::shared_ptr<shim::ShimConnection> connection;

@@ -26,7 +26,9 @@ void Waiters::notify(const std::string& id, bool removal, const WaitResult& resu
   for (const auto& waiter : due) waiter->done(result);
 }
 
-void Waiters::notify_exit(const std::string& id, const WaitResult& result) { notify(id, false, result); }
+void Waiters::notify_exit(const std::string& id, const WaitResult& result) {
+  notify(id, false, result);
+}
 
 void Waiters::notify_removed(const std::string& id, const std::string& name, const WaitResult& result) {
   {

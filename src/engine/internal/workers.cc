@@ -11,8 +11,10 @@ void Workers::post(const std::string& key, std::function<void()> job) {
   it->second.push_back(std::move(job));
   if (!fresh) return;  // whoever runs the key takes this one too
   ready_.push_back(key);
-  if (idle_ >= ready_.size()) work_.notify_one();
-  else if (threads_ < most_threads_) spawn();
+  if (idle_ >= ready_.size())
+    work_.notify_one();
+  else if (threads_ < most_threads_)
+    spawn();
 }
 
 void Workers::spawn() {

@@ -16,7 +16,9 @@ struct SavedImage {
   std::vector<std::string> repo_tags, layers;
 };
 BOOST_DESCRIBE_STRUCT(SavedImage, (), (config, repo_tags, layers))
-inline codec::JsonStyle json_style(const SavedImage*) { return {codec::Naming::Pascal, codec::Emit::All}; }
+inline codec::JsonStyle json_style(const SavedImage*) {
+  return {codec::Naming::Pascal, codec::Emit::All};
+}
 
 inline constexpr const char* kContainerdName = "io.containerd.image.name";
 inline constexpr const char* kOciRefName = "org.opencontainers.image.ref.name";

@@ -13,7 +13,9 @@ namespace {
 
 constexpr time_t kPartialLife = 24 * 3600;
 
-std::string hex_of(const std::string& digest) { return digest.substr(digest.find(':') + 1); }
+std::string hex_of(const std::string& digest) {
+  return digest.substr(digest.find(':') + 1);
+}
 
 bool is_young_partial(const std::string& path) {
   struct stat info;
@@ -29,9 +31,15 @@ Result<void> Blobs::create() {
   return {};
 }
 
-std::string Blobs::path(const std::string& digest) const { return root_ + "/blobs/sha256/" + hex_of(digest); }
-std::string Blobs::partial(const std::string& digest) const { return tmp_dir() + "/" + hex_of(digest) + ".partial"; }
-bool Blobs::has(const std::string& digest) const { return !digest.empty() && sys::path_exists(path(digest)); }
+std::string Blobs::path(const std::string& digest) const {
+  return root_ + "/blobs/sha256/" + hex_of(digest);
+}
+std::string Blobs::partial(const std::string& digest) const {
+  return tmp_dir() + "/" + hex_of(digest) + ".partial";
+}
+bool Blobs::has(const std::string& digest) const {
+  return !digest.empty() && sys::path_exists(path(digest));
+}
 
 std::string Blobs::fresh_name(const std::string& kind) const {
   static std::atomic<uint64_t> counter{0};
@@ -47,7 +55,9 @@ Result<void> Blobs::publish(const std::string& file, const std::string& digest) 
   return sys::sync_dir(root_ + "/blobs/sha256");
 }
 
-Result<void> Blobs::remove(const std::string& digest) { return sys::remove_file(path(digest)); }
+Result<void> Blobs::remove(const std::string& digest) {
+  return sys::remove_file(path(digest));
+}
 
 Result<std::vector<std::string>> Blobs::list() {
   auto names = TRY(sys::list_dir(root_ + "/blobs/sha256"));

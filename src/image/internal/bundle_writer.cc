@@ -47,7 +47,9 @@ Result<void> BundleWriter::header(const std::string& name, int64_t size, char ty
   return out_.write({reinterpret_cast<const char*>(&header), sizeof header});
 }
 
-Result<void> BundleWriter::add_directory(const std::string& name) { return header(name + "/", 0, '5'); }
+Result<void> BundleWriter::add_directory(const std::string& name) {
+  return header(name + "/", 0, '5');
+}
 
 Result<void> BundleWriter::begin_file(const std::string& name, int64_t size) {
   left_ = size_ = size;
@@ -72,6 +74,8 @@ Result<void> BundleWriter::add_file(const std::string& name, std::string_view co
   return end_file();
 }
 
-Result<void> BundleWriter::finish() { return out_.write(std::string(2 * kBlock, '\0')); }
+Result<void> BundleWriter::finish() {
+  return out_.write(std::string(2 * kBlock, '\0'));
+}
 
 }  // namespace sampan::image

@@ -11,7 +11,8 @@ namespace {
 /// A container's changes as a layer: the digest of its tar first, because that names the layer.
 class DiffLayer {
  public:
-  DiffLayer(Core& core, SnapshotKey writable, bool consume) : core_(core), writable_(std::move(writable)), consume_(consume) {}
+  DiffLayer(Core& core, SnapshotKey writable, bool consume)
+      : core_(core), writable_(std::move(writable)), consume_(consume) {}
 
   Result<LayerPlace> make(const std::vector<std::string>& parent_diff_ids) {
     ScratchFile tar(core_.blobs.fresh_name("commit"));
@@ -37,7 +38,8 @@ class DiffLayer {
       size = *copied;
       TRY(core_.snapshots.commit_layer(key, parent, size));
     }
-    TRY(core_.tables.put_layer({place.chain_id, place.diff_id, place.parent, static_cast<int64_t>(size), tar_size_, "", 0, ""}));
+    TRY(core_.tables.put_layer(
+        {place.chain_id, place.diff_id, place.parent, static_cast<int64_t>(size), tar_size_, "", 0, ""}));
     return place;
   }
 
@@ -107,7 +109,8 @@ Result<std::string> commit_image(Core& core, const Images::CommitRequest& reques
   config.history.push_back(std::move(step));
   auto id = TRY(put_image(core, oci::format_image(config), request.parent_id, {}));
   // Nothing had changed, or the layer was there already: the writable snapshot is used up all the same.
-  if (request.writable && request.consume && core.snapshots.exists(*request.writable)) TRY(core.snapshots.remove(*request.writable));
+  if (request.writable && request.consume && core.snapshots.exists(*request.writable))
+    TRY(core.snapshots.remove(*request.writable));
   return id;
 }
 

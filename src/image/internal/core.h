@@ -10,7 +10,10 @@ namespace sampan::image {
 
 struct Core {
   Core(store::Store& the_store, snapshot::Snapshots& the_snapshots, registry::Client& the_client, std::string root)
-      : snapshots(the_snapshots), client(the_client), tables(the_store), blobs(std::move(root)),
+      : snapshots(the_snapshots),
+        client(the_client),
+        tables(the_store),
+        blobs(std::move(root)),
         layers(tables, blobs, snapshots) {}
   snapshot::Snapshots& snapshots;
   registry::Client& client;
@@ -43,8 +46,9 @@ Result<std::vector<HistoryEntry>> image_history(Core& core, const std::string& i
 Result<void> recover_images(Core& core);
 Result<std::vector<RemovedImage>> remove_image(Core& core, const std::string& name, Force force, bool prune_parents,
                                                const UsedBy& used_by);
-Result<ImageRecord> pull_image(Core& core, const oci::Reference& reference, const std::optional<oci::Platform>& platform,
-                               const registry::Credentials& credentials, const ProgressSink& progress, const Cancel& cancel);
+Result<ImageRecord> pull_image(Core& core, const oci::Reference& reference,
+                               const std::optional<oci::Platform>& platform, const registry::Credentials& credentials,
+                               const ProgressSink& progress, const Cancel& cancel);
 Result<void> push_image(Core& core, const oci::Reference& reference, const registry::Credentials& credentials,
                         const ProgressSink& progress, const Cancel& cancel);
 Result<std::vector<std::string>> load_archive(Core& core, ByteSource& archive, const ProgressSink& progress,

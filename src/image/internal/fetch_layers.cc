@@ -14,7 +14,8 @@ LayerFetcher::~LayerFetcher() {
 
 void LayerFetcher::start(const std::vector<const oci::Descriptor*>& wanted) {
   for (const auto* descriptor : wanted) slots_.push_back({descriptor, std::nullopt});
-  for (size_t i = kParallelDownloads; i < slots_.size(); ++i) reporter_.status(short_id(slots_[i].descriptor->digest), "Waiting");
+  for (size_t i = kParallelDownloads; i < slots_.size(); ++i)
+    reporter_.status(short_id(slots_[i].descriptor->digest), "Waiting");
   size_t count = std::min(kParallelDownloads, slots_.size());
   for (size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
 }

@@ -15,7 +15,8 @@ namespace sampan::image {
 
 class LayerFetcher {
  public:
-  LayerFetcher(Core& core, const PullTarget& target, Reporter& reporter) : core_(core), target_(target), reporter_(reporter) {}
+  LayerFetcher(Core& core, const PullTarget& target, Reporter& reporter)
+      : core_(core), target_(target), reporter_(reporter) {}
   /// Stops and joins.
   ~LayerFetcher();
   /// Starts the downloads of these descriptors. They must outlive the fetcher.

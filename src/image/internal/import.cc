@@ -23,7 +23,9 @@ Result<std::string> import_rootfs(Core& core, ByteSource& tar, const ImportReque
   config.variant = platform.variant;
   config.config = request.config;
   config.rootfs.diff_ids = {layer.diff_id};
-  config.history.push_back({.created = config.created, .created_by = "", .author = "",
+  config.history.push_back({.created = config.created,
+                            .created_by = "",
+                            .author = "",
                             .comment = request.message.empty() ? "Imported from -" : request.message});
   return put_image(core, oci::format_image(config), "", [&](const std::string& id) -> Result<void> {
     return request.tag ? core.tables.put_tag(*request.tag, id) : Result<void>();

@@ -44,10 +44,11 @@ Result<LayerRow> Layers::unpack(const LayerPlace& place, const LayerBlob& blob,
   auto result = TRY(unpack_tar(tar, root.get(), options, cancel));
   TRY(drain(tar));
   TRY(drain(compressed));
-  LayerRow row{place.chain_id, place.diff_id, place.parent, static_cast<int64_t>(result.bytes), tar.bytes(),
-               blob.digest, blob.size, blob.media_type};
+  LayerRow row{place.chain_id, place.diff_id, place.parent, static_cast<int64_t>(result.bytes),
+               tar.bytes(),    blob.digest,   blob.size,    blob.media_type};
   if (std::string actual = tar.digest(); actual != place.diff_id) {
-    return fail(Code::DataLoss, "layer {} does not match its diff id {}: its content is {}", blob.digest, place.diff_id, actual);
+    return fail(Code::DataLoss, "layer {} does not match its diff id {}: its content is {}", blob.digest, place.diff_id,
+                actual);
   }
   if (compressed.digest() != blob.digest) {
     return fail(Code::DataLoss, "filesystem layer verification failed for digest {}", blob.digest);

@@ -1,5 +1,6 @@
 #pragma once
-// Layers: a compressed stream becomes a committed snapshot, a row and (mostly) a blob; and a layer's tar comes out again.
+// Layers: a compressed stream becomes a committed snapshot, a row and (mostly) a blob; and a layer's tar comes out
+// again.
 //
 // Order of writing: snapshot (one syncfs), blob (fsync, rename), row. A crash in between leaves things that no row
 // names, which recover() removes.
@@ -19,7 +20,9 @@
 
 namespace sampan::image {
 
-inline SnapshotKey key_of_chain(const std::string& chain_id) { return SnapshotKey(chain_id.substr(chain_id.find(':') + 1)); }
+inline SnapshotKey key_of_chain(const std::string& chain_id) {
+  return SnapshotKey(chain_id.substr(chain_id.find(':') + 1));
+}
 inline std::optional<SnapshotKey> optional_key(const std::string& chain_id) {
   return chain_id.empty() ? std::nullopt : std::optional<SnapshotKey>(key_of_chain(chain_id));
 }

@@ -36,7 +36,8 @@ std::string compression_type(int fd) {
   unsigned char magic[4] = {};
   if (::pread(fd, magic, sizeof magic, 0) != sizeof magic) return {};
   if (magic[0] == 0x1f && magic[1] == 0x8b) return std::string(oci::media::kDockerLayerGzip);
-  if (magic[0] == 0x28 && magic[1] == 0xb5 && magic[2] == 0x2f && magic[3] == 0xfd) return std::string(oci::media::kOciLayerZstd);
+  if (magic[0] == 0x28 && magic[1] == 0xb5 && magic[2] == 0x2f && magic[3] == 0xfd)
+    return std::string(oci::media::kOciLayerZstd);
   return {};
 }
 
@@ -50,9 +51,12 @@ Result<void> load_images(Core& core, ByteSource& archive, Reporter& reporter, co
   if (!unpacked) return std::move(unpacked).error().context("invalid archive");
   Loader loader(core, root.get(), reporter, cancel);
   std::vector<ArchivedImage> images;
-  if (loader.has("manifest.json")) images = TRY(read_docker_archive(loader));
-  else if (loader.has("index.json")) images = TRY(read_oci_layout(loader));
-  else return fail(Code::InvalidArgument, "invalid archive: does not contain a manifest.json");
+  if (loader.has("manifest.json"))
+    images = TRY(read_docker_archive(loader));
+  else if (loader.has("index.json"))
+    images = TRY(read_oci_layout(loader));
+  else
+    return fail(Code::InvalidArgument, "invalid archive: does not contain a manifest.json");
   for (const auto& image : images) {
     for (auto& name : TRY(loader.add(image))) loaded.push_back(std::move(name));
   }
@@ -61,7 +65,9 @@ Result<void> load_images(Core& core, ByteSource& archive, Reporter& reporter, co
 
 }  // namespace
 
-bool Loader::has(const std::string& path) { return sys::open_in_root(root_, path, O_PATH).has_value(); }
+bool Loader::has(const std::string& path) {
+  return sys::open_in_root(root_, path, O_PATH).has_value();
+}
 
 Result<std::string> Loader::read(const std::string& path, size_t limit) {
   auto text = sys::read_file_in_root(root_, path, limit);
@@ -99,7 +105,8 @@ Result<void> Loader::add_layer(const LayerPlace& place, const std::string& path,
   const std::string id = short_id(place.diff_id);
   auto on_bytes = [&](int64_t current) { reporter_.bytes(id, "Loading layer", current, blob.size); };
   auto added = core_.layers.add(place, blob, on_bytes, cancel_);
-  if (!added && added.error().code() == Code::DataLoss) return std::move(added).error().with_code(Code::InvalidArgument);
+  if (!added && added.error().code() == Code::DataLoss)
+    return std::move(added).error().with_code(Code::InvalidArgument);
   return added;
 }
 
@@ -108,8 +115,9 @@ Result<std::vector<std::string>> Loader::add_names(const std::string& id, const 
   for (const auto& reference : names) {
     auto before = TRY(core_.tables.find_named(reference));
     if (before && *before != id) {
-      reporter_.line({.stream = fmt::format("The image {} already exists, renaming the old one with ID {} to empty string\n",
-                                            reference.familiar(), *before)});
+      reporter_.line(
+          {.stream = fmt::format("The image {} already exists, renaming the old one with ID {} to empty string\n",
+                                 reference.familiar(), *before)});
     }
     TRY(core_.tables.put_tag(reference, id));
     out.push_back(reference.familiar());
@@ -124,10 +132,11 @@ Result<std::vector<std::string>> Loader::add_names(const std::string& id, const 
 
 Result<std::vector<std::string>> Loader::add(const ArchivedImage& image) {
   auto config = TRY_CONTEXT(oci::parse_image(image.config_json), "invalid archive: image configuration");
-  if (!config.os.empty() && config.os != "linux") return fail(Code::InvalidArgument, "cannot load {} image on linux", config.os);
+  if (!config.os.empty() && config.os != "linux")
+    return fail(Code::InvalidArgument, "cannot load {} image on linux", config.os);
   if (config.rootfs.diff_ids.size() != image.layers.size() || image.layers.size() > kMaxLayers) {
-    return fail(Code::InvalidArgument, "invalid archive: {} layers, but the configuration names {}", image.layers.size(),
-                config.rootfs.diff_ids.size());
+    return fail(Code::InvalidArgument, "invalid archive: {} layers, but the configuration names {}",
+                image.layers.size(), config.rootfs.diff_ids.size());
   }
   std::vector<oci::Reference> names;
   for (const auto& name : image.names) {

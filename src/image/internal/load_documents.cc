@@ -13,8 +13,12 @@ constexpr size_t kDocumentLimit = 4 << 20;
 constexpr size_t kMaxImages = 1000;
 constexpr int kMaxDepth = 4;
 
-bool is_index_type(const std::string& type) { return type == oci::media::kOciIndex || type == oci::media::kDockerManifestList; }
-bool is_manifest_type(const std::string& type) { return type == oci::media::kOciManifest || type == oci::media::kDockerManifest; }
+bool is_index_type(const std::string& type) {
+  return type == oci::media::kOciIndex || type == oci::media::kDockerManifestList;
+}
+bool is_manifest_type(const std::string& type) {
+  return type == oci::media::kOciManifest || type == oci::media::kDockerManifest;
+}
 
 Result<std::string> blob_path(const std::string& digest) {
   auto parsed = TRY_CONTEXT(oci::Digest::parse(digest), "invalid archive");
@@ -44,7 +48,8 @@ class Layout {
   explicit Layout(Loader& loader) : loader_(loader) {}
 
   Result<std::vector<ArchivedImage>> read() {
-    auto index = TRY_CONTEXT(codec::from_json<oci::Index>(TRY(loader_.read("index.json", kDocumentLimit))), "invalid archive: index.json");
+    auto index = TRY_CONTEXT(codec::from_json<oci::Index>(TRY(loader_.read("index.json", kDocumentLimit))),
+                             "invalid archive: index.json");
     if (index.manifests.size() > kMaxImages) return fail(Code::ResourceExhausted, "invalid archive: too many images");
     for (bool any_platform : {false, true}) {
       for (const auto& entry : index.manifests) TRY(visit(entry, name_of(entry), any_platform, 0));
@@ -55,7 +60,8 @@ class Layout {
 
  private:
   Result<void> visit(const oci::Descriptor& entry, const std::string& name, bool any_platform, int depth) {
-    if (++visited_ > kMaxImages || depth > kMaxDepth) return fail(Code::ResourceExhausted, "invalid archive: too many manifests");
+    if (++visited_ > kMaxImages || depth > kMaxDepth)
+      return fail(Code::ResourceExhausted, "invalid archive: too many manifests");
     bool unknown = entry.platform && entry.platform->os == "unknown";  // attestations
     bool fits = !entry.platform || any_platform || oci::platform_matches(*entry.platform, oci::host_platform());
     if (unknown || !fits) return {};
@@ -111,6 +117,8 @@ Result<std::vector<ArchivedImage>> read_docker_archive(Loader& loader) {
   return out;
 }
 
-Result<std::vector<ArchivedImage>> read_oci_layout(Loader& loader) { return Layout(loader).read(); }
+Result<std::vector<ArchivedImage>> read_oci_layout(Loader& loader) {
+  return Layout(loader).read();
+}
 
 }  // namespace sampan::image

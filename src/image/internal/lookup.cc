@@ -30,7 +30,9 @@ int64_t unix_nanos(const std::string& time) {
 
 }  // namespace
 
-std::string short_id(std::string_view digest) { return std::string(without_algorithm(digest).substr(0, 12)); }
+std::string short_id(std::string_view digest) {
+  return std::string(without_algorithm(digest).substr(0, 12));
+}
 
 std::string now_rfc3339() {
   auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -85,8 +87,10 @@ Result<std::vector<ImageRecord>> list_records(Core& core) {
   std::vector<ImageRecord> out;
   for (const auto& row : TRY(core.tables.images())) {
     auto record = read_record(core, row);
-    if (record) out.push_back(std::move(*record));
-    else if (record.error().code() != Code::InvalidArgument) return std::move(record).error();
+    if (record)
+      out.push_back(std::move(*record));
+    else if (record.error().code() != Code::InvalidArgument)
+      return std::move(record).error();
     // A configuration that does not parse hides its image and nothing else.
   }
   return out;
@@ -98,14 +102,18 @@ Result<std::vector<HistoryEntry>> image_history(Core& core, const std::string& i
   std::vector<HistoryEntry> out;
   size_t next_layer = 0;
   for (const auto& step : record.config.history) {
-    HistoryEntry entry{.id = "<missing>", .created = unix_nanos(step.created) / 1'000'000'000, .created_by = step.created_by,
+    HistoryEntry entry{.id = "<missing>",
+                       .created = unix_nanos(step.created) / 1'000'000'000,
+                       .created_by = step.created_by,
                        .comment = step.comment};
     if (!step.empty_layer && next_layer < layers.size()) entry.size = layers[next_layer++].size;
     out.push_back(std::move(entry));
   }
   // A configuration may say nothing about its layers.
   for (; next_layer < layers.size(); ++next_layer) {
-    out.push_back({.id = "<missing>", .created = unix_nanos(record.config.created) / 1'000'000'000, .size = layers[next_layer].size});
+    out.push_back({.id = "<missing>",
+                   .created = unix_nanos(record.config.created) / 1'000'000'000,
+                   .size = layers[next_layer].size});
   }
   std::reverse(out.begin(), out.end());
   std::string image = id;

@@ -63,7 +63,8 @@ class Pull {
     }
     oci::Platform actual{config_.os.empty() ? "linux" : config_.os, config_.architecture, config_.variant};
     if (target_.platform && !config_.architecture.empty() && !oci::platform_matches(actual, *target_.platform)) {
-      return fail(Code::NotFound, "image with reference {} was found but its platform ({}) does not match the specified platform ({})",
+      return fail(Code::NotFound,
+                  "image with reference {} was found but its platform ({}) does not match the specified platform ({})",
                   target_.reference.familiar(), oci::format_platform(actual), oci::format_platform(*target_.platform));
     }
     if (config_.rootfs.diff_ids.size() != resolved_.manifest.layers.size()) {
@@ -147,8 +148,9 @@ class Pull {
 
 }  // namespace
 
-Result<ImageRecord> pull_image(Core& core, const oci::Reference& reference, const std::optional<oci::Platform>& platform,
-                               const registry::Credentials& credentials, const ProgressSink& progress, const Cancel& cancel) {
+Result<ImageRecord> pull_image(Core& core, const oci::Reference& reference,
+                               const std::optional<oci::Platform>& platform, const registry::Credentials& credentials,
+                               const ProgressSink& progress, const Cancel& cancel) {
   PullTarget target{reference, platform, credentials};
   return Pull(core, target, progress, cancel).run();
 }

@@ -6,7 +6,9 @@ namespace {
 constexpr int kMaxDepth = 4;
 constexpr size_t kMaxEntries = 1000;
 
-bool is_index(std::string_view type) { return type == oci::media::kDockerManifestList || type == oci::media::kOciIndex; }
+bool is_index(std::string_view type) {
+  return type == oci::media::kDockerManifestList || type == oci::media::kOciIndex;
+}
 
 /// The exact variant first, then any that fits, then what names no platform.
 const oci::Descriptor* choose_entry(const oci::Index& index, const oci::Platform& wanted) {
@@ -28,10 +30,12 @@ Result<void> check_layer(const oci::Descriptor& layer) {
   std::string_view type = layer.media_type;
   if (!layer.urls.empty() || type.find("foreign") != std::string_view::npos ||
       type.find("nondistributable") != std::string_view::npos) {
-    return fail(Code::InvalidArgument, "layer {} must be fetched from a foreign address, which is refused", layer.digest);
+    return fail(Code::InvalidArgument, "layer {} must be fetched from a foreign address, which is refused",
+                layer.digest);
   }
-  bool known = type == oci::media::kDockerLayerGzip || type == oci::media::kOciLayer || type == oci::media::kOciLayerGzip ||
-               type == oci::media::kOciLayerZstd || type == "application/vnd.docker.image.rootfs.diff.tar" ||
+  bool known = type == oci::media::kDockerLayerGzip || type == oci::media::kOciLayer ||
+               type == oci::media::kOciLayerGzip || type == oci::media::kOciLayerZstd ||
+               type == "application/vnd.docker.image.rootfs.diff.tar" ||
                type == "application/vnd.docker.image.rootfs.diff.tar.zstd";
   if (!known) return fail(Code::InvalidArgument, "unsupported layer media type \"{}\"", type);
   return {};
@@ -61,10 +65,12 @@ Result<ResolvedManifest> resolve_manifest(Core& core, const PullTarget& target, 
   for (int depth = 0; is_index(document.media_type); ++depth) {
     if (depth == kMaxDepth) return fail(Code::InvalidArgument, "manifest list is nested too deeply");
     auto index = TRY(oci::parse_index(document.body, document.media_type));
-    if (index.manifests.size() > kMaxEntries) return fail(Code::ResourceExhausted, "manifest list has too many entries");
+    if (index.manifests.size() > kMaxEntries)
+      return fail(Code::ResourceExhausted, "manifest list has too many entries");
     const auto* entry = choose_entry(index, wanted);
     if (!entry) {
-      return fail(Code::NotFound, "no matching manifest for {} in the manifest list entries", oci::format_platform(wanted));
+      return fail(Code::NotFound, "no matching manifest for {} in the manifest list entries",
+                  oci::format_platform(wanted));
     }
     document = TRY(core.client.fetch_manifest(reference, entry->digest, target.credentials, cancel));
     if (static_cast<int64_t>(document.body.size()) != entry->size || document.media_type != entry->media_type) {

@@ -6,8 +6,8 @@
 namespace sampan::image {
 
 struct ResolvedManifest {
-  registry::Fetched top;                    // what the tag names: a manifest or an index
-  std::vector<registry::Fetched> documents; // top and every document on the way, the manifest last
+  registry::Fetched top;                     // what the tag names: a manifest or an index
+  std::vector<registry::Fetched> documents;  // top and every document on the way, the manifest last
   oci::Manifest manifest;
 };
 

@@ -46,8 +46,8 @@ struct PushedManifest {
 
 class Push {
  public:
-  Push(Core& core, const oci::Reference& reference, const registry::Credentials& credentials, const ProgressSink& progress,
-       const Cancel& cancel)
+  Push(Core& core, const oci::Reference& reference, const registry::Credentials& credentials,
+       const ProgressSink& progress, const Cancel& cancel)
       : core_(core), reference_(reference), credentials_(credentials), reporter_(progress), cancel_(cancel) {}
 
   Result<void> run(const std::string& tag, const std::string& id) {
@@ -61,20 +61,23 @@ class Push {
     for (const auto& layer : layers) built.layers.push_back(TRY(push_layer(layer)));
     TRY(push_config(*row));
     PushedManifest manifest = stored ? *stored : build_manifest(*row, std::move(built));
-    auto digest = TRY(core_.client.push_manifest(reference_, tag, manifest.body, manifest.media_type, credentials_, cancel_));
+    auto digest =
+        TRY(core_.client.push_manifest(reference_, tag, manifest.body, manifest.media_type, credentials_, cancel_));
     TRY(core_.tables.transaction([&]() -> Result<void> {
       TRY(core_.tables.put_manifest({digest.str(), manifest.media_type, manifest.body, id}));
       return core_.tables.put_digest(reference_, digest.str(), id);
     }));
     reporter_.status("", fmt::format("{}: digest: {} size: {}", tag, digest.str(), manifest.body.size()));
-    codec::json::object aux{{"Tag", tag}, {"Digest", digest.str()}, {"Size", static_cast<int64_t>(manifest.body.size())}};
+    codec::json::object aux{
+        {"Tag", tag}, {"Digest", digest.str()}, {"Size", static_cast<int64_t>(manifest.body.size())}};
     reporter_.line({.aux_json = codec::format_json(aux)});
     return {};
   }
 
  private:
   /// The manifest the image was pulled with, when every blob it names is still the one we have.
-  Result<std::optional<PushedManifest>> find_stored_manifest(const std::string& id, const std::vector<LayerRow>& layers) {
+  Result<std::optional<PushedManifest>> find_stored_manifest(const std::string& id,
+                                                             const std::vector<LayerRow>& layers) {
     for (const auto& row : TRY(core_.tables.manifests(id))) {
       auto manifest = oci::parse_manifest(row.body, row.media_type);
       if (!manifest || manifest->config.digest != id || manifest->layers.size() != layers.size()) continue;
@@ -91,7 +94,8 @@ class Push {
     const std::string id = short_id(row.diff_id);
     ScratchFile scratch(core_.blobs.fresh_name("push"));
     LayerBlob blob{core_.blobs.path(row.blob), row.blob, row.blob_size, row.blob_type};
-    if (!core_.blobs.has(row.blob)) blob = TRY_CONTEXT(GzipLayerFile::make(core_, row, scratch.path(), cancel_), "push");
+    if (!core_.blobs.has(row.blob))
+      blob = TRY_CONTEXT(GzipLayerFile::make(core_, row, scratch.path(), cancel_), "push");
     oci::Descriptor descriptor{.media_type = blob.media_type, .digest = blob.digest, .size = blob.size};
     auto digest = TRY(oci::Digest::parse(blob.digest));
     if (TRY(core_.client.has_blob(reference_, digest, credentials_, cancel_))) {
@@ -121,13 +125,17 @@ class Push {
     });
     for (auto& layer : manifest.layers) {
       bool gzip = layer.media_type == oci::media::kDockerLayerGzip || layer.media_type == oci::media::kOciLayerGzip;
-      if (gzip) layer.media_type = oci_types ? oci::media::kOciLayerGzip : oci::media::kDockerLayerGzip;
-      else if (layer.media_type.find("zstd") != std::string::npos) layer.media_type = oci::media::kOciLayerZstd;
-      else layer.media_type = oci::media::kOciLayer;
+      if (gzip)
+        layer.media_type = oci_types ? oci::media::kOciLayerGzip : oci::media::kDockerLayerGzip;
+      else if (layer.media_type.find("zstd") != std::string::npos)
+        layer.media_type = oci::media::kOciLayerZstd;
+      else
+        layer.media_type = oci::media::kOciLayer;
     }
     manifest.media_type = oci_types ? oci::media::kOciManifest : oci::media::kDockerManifest;
     manifest.config = {.media_type = std::string(oci_types ? oci::media::kOciConfig : oci::media::kDockerConfig),
-                       .digest = row.id, .size = static_cast<int64_t>(row.config.size())};
+                       .digest = row.id,
+                       .size = static_cast<int64_t>(row.config.size())};
     return {oci::format_manifest(manifest), manifest.media_type};
   }
 
@@ -148,7 +156,8 @@ Result<void> push_image(Core& core, const oci::Reference& reference, const regis
   for (const auto& row : rows) {
     if (reference.tag.empty() || row.label == reference.tag) targets.emplace_back(row.label, row.image_id);
   }
-  if (rows.empty()) return fail(Code::NotFound, "An image does not exist locally with the tag: {}", reference.familiar_name());
+  if (rows.empty())
+    return fail(Code::NotFound, "An image does not exist locally with the tag: {}", reference.familiar_name());
   if (targets.empty()) return fail(Code::NotFound, "tag does not exist: {}", reference.familiar());
   if (progress) progress({.status = fmt::format("The push refers to repository [{}]", reference.name())});
   Push push(core, reference, credentials, progress, cancel);

@@ -74,8 +74,10 @@ class Removal {
     Users out;
     if (!used_by_) return out;
     for (const auto& user : used_by_(id)) {
-      if (std::string_view(user).starts_with(kRunning)) out.running = shown_container(std::string_view(user).substr(kRunning.size()));
-      else out.stopped = shown_container(user);
+      if (std::string_view(user).starts_with(kRunning))
+        out.running = shown_container(std::string_view(user).substr(kRunning.size()));
+      else
+        out.stopped = shown_container(user);
     }
     return out;
   }
@@ -85,10 +87,14 @@ class Removal {
       return fail(Code::Conflict, "conflict: unable to delete {} ({}) - {}", short_id(id), how, why);
     };
     auto used = users(id);
-    if (mask.hard && !TRY(core_.tables.children(id)).empty()) return conflict("cannot be forced", "image has dependent child images");
-    if (mask.hard && !used.running.empty()) return conflict("cannot be forced", "image is being used by running container " + used.running);
-    if (mask.referenced && !TRY(references(id)).empty()) return conflict("must be forced", "image is referenced in multiple repositories");
-    if (mask.stopped && !used.stopped.empty()) return conflict("must be forced", "image is being used by stopped container " + used.stopped);
+    if (mask.hard && !TRY(core_.tables.children(id)).empty())
+      return conflict("cannot be forced", "image has dependent child images");
+    if (mask.hard && !used.running.empty())
+      return conflict("cannot be forced", "image is being used by running container " + used.running);
+    if (mask.referenced && !TRY(references(id)).empty())
+      return conflict("must be forced", "image is referenced in multiple repositories");
+    if (mask.stopped && !used.stopped.empty())
+      return conflict("must be forced", "image is being used by stopped container " + used.stopped);
     return {};
   }
 
@@ -103,7 +109,9 @@ class Removal {
     auto reference = TRY(oci::parse_reference(name));
     auto rows = TRY(references(id));
     if (auto user = users(id).any(); !force_ && is_single_repository(rows) && !user.empty()) {
-      return fail(Code::Conflict, "conflict: unable to remove repository reference \"{}\" (must force) - container {} is using its referenced image {}",
+      return fail(Code::Conflict,
+                  "conflict: unable to remove repository reference \"{}\" (must force) - container {} is using its "
+                  "referenced image {}",
                   name, user, short_id(id));
     }
     NameRow target{reference.domain, reference.path, reference.digest.empty() ? reference.tag : reference.digest, id};
@@ -124,7 +132,8 @@ class Removal {
     while (!id.empty()) {
       // An image that was named by its id loses its names together with itself, when they are all in one repository.
       bool names_go = !is_parent && !untagged && (force_ || is_single_repository(TRY(references(id))));
-      auto checked = check(id, {.hard = true, .stopped = is_parent || !force_, .referenced = !names_go && (is_parent || !force_)});
+      auto checked =
+          check(id, {.hard = true, .stopped = is_parent || !force_, .referenced = !names_go && (is_parent || !force_)});
       if (!checked) {
         if (is_parent) return {};
         // The name is gone as asked; what still stands on the image keeps it.
@@ -167,7 +176,8 @@ Result<std::vector<std::string>> collect_layers(Core& core) {
     progress = false;
     std::vector<LayerRow> left;
     for (auto& layer : layers) {
-      bool has_child = std::any_of(layers.begin(), layers.end(), [&](const auto& other) { return other.parent == layer.chain_id; });
+      bool has_child =
+          std::any_of(layers.begin(), layers.end(), [&](const auto& other) { return other.parent == layer.chain_id; });
       if (!has_child && TRY(core.layers.collect(layer))) {
         out.push_back(layer.chain_id);
         progress = true;

@@ -20,7 +20,8 @@ Result<std::vector<Selected>> select_images(Core& core, const std::vector<std::s
   auto add = [&](const std::string& id, const oci::Reference* tag) {
     auto found = std::find_if(out.begin(), out.end(), [&](const auto& item) { return item.id == id; });
     if (found == out.end()) found = out.insert(out.end(), {id, {}});
-    if (tag && std::find(found->tags.begin(), found->tags.end(), *tag) == found->tags.end()) found->tags.push_back(*tag);
+    if (tag && std::find(found->tags.begin(), found->tags.end(), *tag) == found->tags.end())
+      found->tags.push_back(*tag);
   };
   for (const auto& name : names) {
     auto bare = oci::parse_reference(name, oci::DefaultTag::No);
@@ -39,7 +40,9 @@ Result<std::vector<Selected>> select_images(Core& core, const std::vector<std::s
   return out;
 }
 
-std::string blob_name(const std::string& digest) { return "blobs/sha256/" + digest.substr(digest.find(':') + 1); }
+std::string blob_name(const std::string& digest) {
+  return "blobs/sha256/" + digest.substr(digest.find(':') + 1);
+}
 
 /// OCI layout and docker-save documents in one tar, as Docker writes it since version 25.
 class Save {
@@ -73,21 +76,25 @@ class Save {
   Result<void> add_image(const Selected& image) {
     auto record = TRY(get_record(core_, image.id));
     auto layers = TRY(core_.tables.layers_of(image.id));
-    if (layers.size() != record.config.rootfs.diff_ids.size()) return fail(Code::DataLoss, "image {} lacks layers", image.id);
+    if (layers.size() != record.config.rootfs.diff_ids.size())
+      return fail(Code::DataLoss, "image {} lacks layers", image.id);
     oci::Manifest manifest{.media_type = std::string(oci::media::kOciManifest)};
     SavedImage saved{.config = blob_name(image.id)};
     for (const auto& layer : layers) {
       TRY(add_layer(layer));
-      manifest.layers.push_back({.media_type = std::string(oci::media::kOciLayer), .digest = layer.diff_id, .size = layer.tar_size});
+      manifest.layers.push_back(
+          {.media_type = std::string(oci::media::kOciLayer), .digest = layer.diff_id, .size = layer.tar_size});
       saved.layers.push_back(blob_name(layer.diff_id));
     }
     TRY(add_blob(image.id, record.config_json));
-    manifest.config = {.media_type = std::string(oci::media::kOciConfig), .digest = image.id,
+    manifest.config = {.media_type = std::string(oci::media::kOciConfig),
+                       .digest = image.id,
                        .size = static_cast<int64_t>(record.config_json.size())};
     const std::string text = oci::format_manifest(manifest);
     const std::string digest = oci::Digest::of_bytes(text).str();
     TRY(add_blob(digest, text));
-    oci::Descriptor entry{.media_type = manifest.media_type, .digest = digest, .size = static_cast<int64_t>(text.size())};
+    oci::Descriptor entry{
+        .media_type = manifest.media_type, .digest = digest, .size = static_cast<int64_t>(text.size())};
     if (!record.config.architecture.empty()) {
       entry.platform = oci::Platform{record.config.os, record.config.architecture, record.config.variant};
     }
@@ -119,7 +126,8 @@ Result<void> save_archive(Core& core, const std::vector<std::string>& names, Byt
   auto images = TRY(select_images(core, names));
   std::vector<std::string> keys;
   for (const auto& image : images) {
-    for (const auto& layer : TRY(core.tables.layers_of(image.id))) keys.insert(keys.end(), {layer.chain_id, layer.blob});
+    for (const auto& layer : TRY(core.tables.layers_of(image.id)))
+      keys.insert(keys.end(), {layer.chain_id, layer.blob});
   }
   auto lease = core.layers.lease(keys);  // an image may be removed while it is written out
   return Save(core, out, cancel).run(images);

@@ -6,7 +6,8 @@ namespace sampan::image {
 namespace {
 
 constexpr std::string_view kSchema[] = {
-    "CREATE TABLE IF NOT EXISTS image_configs(id TEXT PRIMARY KEY, config TEXT NOT NULL, parent TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS image_configs(id TEXT PRIMARY KEY, config TEXT NOT NULL, parent TEXT NOT NULL) WITHOUT "
+    "ROWID",
     "CREATE TABLE IF NOT EXISTS image_chains(image_id TEXT NOT NULL, position INTEGER NOT NULL, chain_id TEXT NOT NULL,"
     " PRIMARY KEY(image_id, position)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS image_chains_by_chain ON image_chains(chain_id)",
@@ -82,7 +83,8 @@ Result<std::optional<ImageRow>> Tables::find_image(const std::string& id) {
 
 Result<std::vector<std::string>> Tables::ids_with_prefix(const std::string& hex_prefix) {
   std::string low = "sha256:" + hex_prefix;
-  return first_column(TRY(store_.query("SELECT id FROM image_configs WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", {low, low + "g"})));
+  return first_column(
+      TRY(store_.query("SELECT id FROM image_configs WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", {low, low + "g"})));
 }
 
 Result<std::vector<std::string>> Tables::children(const std::string& id) {
@@ -110,80 +112,102 @@ Result<void> Tables::delete_image(const std::string& id) {
 }
 
 Result<int64_t> Tables::image_size(const std::string& id) {
-  auto rows = TRY(store_.query("SELECT coalesce(sum(l.size), 0) FROM image_chains c JOIN image_layers l ON"
-                               " l.chain_id = c.chain_id WHERE c.image_id = ?", {id}));
+  auto rows =
+      TRY(store_.query("SELECT coalesce(sum(l.size), 0) FROM image_chains c JOIN image_layers l ON"
+                       " l.chain_id = c.chain_id WHERE c.image_id = ?",
+                       {id}));
   return rows.empty() ? int64_t{0} : number(rows[0][0]);
 }
 
 Result<std::vector<NameRow>> Tables::tags(const std::string& image_id) {
-  return name_rows(TRY(store_.query("SELECT domain, path, tag, image_id FROM image_tags WHERE image_id = ?"
-                                    " ORDER BY domain, path, tag", {image_id})));
+  return name_rows(
+      TRY(store_.query("SELECT domain, path, tag, image_id FROM image_tags WHERE image_id = ?"
+                       " ORDER BY domain, path, tag",
+                       {image_id})));
 }
 
 Result<std::vector<NameRow>> Tables::repository_tags(const oci::Reference& reference) {
-  return name_rows(TRY(store_.query("SELECT domain, path, tag, image_id FROM image_tags WHERE domain = ? AND path = ?"
-                                    " ORDER BY tag", {reference.domain, reference.path})));
+  return name_rows(
+      TRY(store_.query("SELECT domain, path, tag, image_id FROM image_tags WHERE domain = ? AND path = ?"
+                       " ORDER BY tag",
+                       {reference.domain, reference.path})));
 }
 
 Result<std::vector<NameRow>> Tables::digests(const std::string& image_id) {
-  return name_rows(TRY(store_.query("SELECT domain, path, digest, image_id FROM image_digests WHERE image_id = ?"
-                                    " ORDER BY domain, path, digest", {image_id})));
+  return name_rows(
+      TRY(store_.query("SELECT domain, path, digest, image_id FROM image_digests WHERE image_id = ?"
+                       " ORDER BY domain, path, digest",
+                       {image_id})));
 }
 
 Result<std::optional<std::string>> Tables::find_named(const oci::Reference& reference) {
   bool by_digest = !reference.digest.empty();
-  auto rows = TRY(store_.query(by_digest ? "SELECT image_id FROM image_digests WHERE domain = ? AND path = ? AND digest = ?"
-                                         : "SELECT image_id FROM image_tags WHERE domain = ? AND path = ? AND tag = ?",
-                               {reference.domain, reference.path, by_digest ? reference.digest : reference.tag}));
+  auto rows =
+      TRY(store_.query(by_digest ? "SELECT image_id FROM image_digests WHERE domain = ? AND path = ? AND digest = ?"
+                                 : "SELECT image_id FROM image_tags WHERE domain = ? AND path = ? AND tag = ?",
+                       {reference.domain, reference.path, by_digest ? reference.digest : reference.tag}));
   if (rows.empty()) return std::optional<std::string>();
   return std::optional<std::string>(text(rows[0][0]));
 }
 
 Result<void> Tables::put_tag(const oci::Reference& reference, const std::string& image_id) {
-  TRY(store_.query("INSERT INTO image_tags(domain, path, tag, image_id) VALUES(?, ?, ?, ?)"
+  TRY(
+      store_.query("INSERT INTO image_tags(domain, path, tag, image_id) VALUES(?, ?, ?, ?)"
                    " ON CONFLICT(domain, path, tag) DO UPDATE SET image_id = excluded.image_id",
                    {reference.domain, reference.path, reference.tag, image_id}));
   return {};
 }
 
-Result<void> Tables::put_digest(const oci::Reference& reference, const std::string& digest, const std::string& image_id) {
-  TRY(store_.query("INSERT INTO image_digests(domain, path, digest, image_id) VALUES(?, ?, ?, ?)"
+Result<void> Tables::put_digest(const oci::Reference& reference, const std::string& digest,
+                                const std::string& image_id) {
+  TRY(
+      store_.query("INSERT INTO image_digests(domain, path, digest, image_id) VALUES(?, ?, ?, ?)"
                    " ON CONFLICT(domain, path, digest) DO UPDATE SET image_id = excluded.image_id",
                    {reference.domain, reference.path, digest, image_id}));
   return {};
 }
 
 Result<void> Tables::delete_tag(const NameRow& row) {
-  TRY(store_.query("DELETE FROM image_tags WHERE domain = ? AND path = ? AND tag = ?", {row.domain, row.path, row.label}));
+  TRY(store_.query("DELETE FROM image_tags WHERE domain = ? AND path = ? AND tag = ?",
+                   {row.domain, row.path, row.label}));
   return {};
 }
 
 Result<void> Tables::delete_digest(const NameRow& row) {
-  TRY(store_.query("DELETE FROM image_digests WHERE domain = ? AND path = ? AND digest = ?", {row.domain, row.path, row.label}));
+  TRY(store_.query("DELETE FROM image_digests WHERE domain = ? AND path = ? AND digest = ?",
+                   {row.domain, row.path, row.label}));
   return {};
 }
 
 Result<void> Tables::put_manifest(const ManifestRow& row) {
-  TRY(store_.query("INSERT INTO image_manifests(digest, image_id, media_type, body) VALUES(?, ?, ?, ?)"
-                   " ON CONFLICT(image_id, digest) DO NOTHING", {row.digest, row.image_id, row.media_type, row.body}));
+  TRY(
+      store_.query("INSERT INTO image_manifests(digest, image_id, media_type, body) VALUES(?, ?, ?, ?)"
+                   " ON CONFLICT(image_id, digest) DO NOTHING",
+                   {row.digest, row.image_id, row.media_type, row.body}));
   return {};
 }
 
 Result<std::vector<ManifestRow>> Tables::manifests(const std::string& image_id) {
-  auto rows = TRY(store_.query("SELECT digest, media_type, body, image_id FROM image_manifests WHERE image_id = ?"
-                               " ORDER BY digest", {image_id}));
+  auto rows =
+      TRY(store_.query("SELECT digest, media_type, body, image_id FROM image_manifests WHERE image_id = ?"
+                       " ORDER BY digest",
+                       {image_id}));
   std::vector<ManifestRow> out;
   for (const auto& row : rows) out.push_back({text(row[0]), text(row[1]), text(row[2]), text(row[3])});
   return out;
 }
 
-Result<std::vector<LayerRow>> Tables::select_layers(const std::string& tail, const std::vector<store::Value>& parameters) {
-  auto rows = TRY(store_.query("SELECT l.chain_id, l.diff_id, l.parent, l.size, l.tar_size, l.blob, l.blob_size, l.blob_type"
-                               " FROM image_layers l " + tail, parameters));
+Result<std::vector<LayerRow>> Tables::select_layers(const std::string& tail,
+                                                    const std::vector<store::Value>& parameters) {
+  auto rows =
+      TRY(store_.query("SELECT l.chain_id, l.diff_id, l.parent, l.size, l.tar_size, l.blob, l.blob_size, l.blob_type"
+                       " FROM image_layers l " +
+                           tail,
+                       parameters));
   std::vector<LayerRow> out;
   for (const auto& row : rows) {
-    out.push_back({text(row[0]), text(row[1]), text(row[2]), number(row[3]), number(row[4]), text(row[5]), number(row[6]),
-                   text(row[7])});
+    out.push_back({text(row[0]), text(row[1]), text(row[2]), number(row[3]), number(row[4]), text(row[5]),
+                   number(row[6]), text(row[7])});
   }
   return out;
 }
@@ -195,10 +219,13 @@ Result<std::optional<LayerRow>> Tables::find_layer(const std::string& chain_id) 
 }
 
 Result<std::vector<LayerRow>> Tables::layers_of(const std::string& image_id) {
-  return select_layers("JOIN image_chains c ON c.chain_id = l.chain_id WHERE c.image_id = ? ORDER BY c.position", {image_id});
+  return select_layers("JOIN image_chains c ON c.chain_id = l.chain_id WHERE c.image_id = ? ORDER BY c.position",
+                       {image_id});
 }
 
-Result<std::vector<LayerRow>> Tables::layers() { return select_layers("", {}); }
+Result<std::vector<LayerRow>> Tables::layers() {
+  return select_layers("", {});
+}
 
 Result<std::vector<LayerRow>> Tables::unreferenced_layers() {
   return select_layers("WHERE NOT EXISTS (SELECT 1 FROM image_chains c WHERE c.chain_id = l.chain_id)", {});
@@ -209,11 +236,12 @@ Result<bool> Tables::is_layer_referenced(const std::string& chain_id) {
 }
 
 Result<void> Tables::put_layer(const LayerRow& row) {
-  TRY(store_.query("INSERT INTO image_layers(chain_id, diff_id, parent, size, tar_size, blob, blob_size, blob_type)"
-                   " VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(chain_id) DO UPDATE SET size = excluded.size,"
-                   " tar_size = excluded.tar_size, blob = excluded.blob, blob_size = excluded.blob_size,"
-                   " blob_type = excluded.blob_type",
-                   {row.chain_id, row.diff_id, row.parent, row.size, row.tar_size, row.blob, row.blob_size, row.blob_type}));
+  TRY(store_.query(
+      "INSERT INTO image_layers(chain_id, diff_id, parent, size, tar_size, blob, blob_size, blob_type)"
+      " VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(chain_id) DO UPDATE SET size = excluded.size,"
+      " tar_size = excluded.tar_size, blob = excluded.blob, blob_size = excluded.blob_size,"
+      " blob_type = excluded.blob_type",
+      {row.chain_id, row.diff_id, row.parent, row.size, row.tar_size, row.blob, row.blob_size, row.blob_type}));
   return {};
 }
 
@@ -227,8 +255,9 @@ Result<bool> Tables::is_blob_referenced(const std::string& digest) {
 }
 
 Result<std::vector<std::string>> Tables::images_without_layers() {
-  return first_column(TRY(store_.query("SELECT DISTINCT c.image_id FROM image_chains c LEFT JOIN image_layers l ON"
-                                       " l.chain_id = c.chain_id WHERE l.chain_id IS NULL")));
+  return first_column(
+      TRY(store_.query("SELECT DISTINCT c.image_id FROM image_chains c LEFT JOIN image_layers l ON"
+                       " l.chain_id = c.chain_id WHERE l.chain_id IS NULL")));
 }
 
 }  // namespace sampan::image

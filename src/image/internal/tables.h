@@ -36,7 +36,7 @@ struct LayerRow {
   int64_t tar_size = 0;                   // bytes of the uncompressed stream
   std::string blob;                       // digest of the compressed stream, empty when only the snapshot has it
   int64_t blob_size = 0;
-  std::string blob_type;                  // OCI or Docker media type
+  std::string blob_type;  // OCI or Docker media type
 };
 
 /// sha256 over the diff ids up to each layer. Source: OCI image-spec config.md "Layer ChainID".

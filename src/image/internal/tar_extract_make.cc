@@ -193,7 +193,9 @@ std::pair<uint32_t, uint32_t> Extractor::owner_of(const Entry& entry) const {
   return options_.chown ? *options_.chown : std::pair(entry.uid, entry.gid);
 }
 
-uint32_t Extractor::mode_of(const Entry& entry) const { return options_.chmod.value_or(entry.mode); }
+uint32_t Extractor::mode_of(const Entry& entry) const {
+  return options_.chmod.value_or(entry.mode);
+}
 
 /// The order matters: a chown clears set-user-id bits and file capabilities.
 Result<void> Extractor::set_metadata(const Entry& entry, int fd) {

@@ -165,11 +165,13 @@ class LocalRegistry {
     root_ = ::mkdtemp(path);
     port_ = free_port();
     if (!htpasswd.empty()) (void)sys::replace_file(root_ + "/htpasswd", htpasswd);
-    std::string auth = htpasswd.empty() ? "" : fmt::format("auth: {{htpasswd: {{realm: test, path: {}/htpasswd}}}}\n", root_);
-    (void)sys::replace_file(root_ + "/config.yml",
-                            fmt::format("version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {0}/data}}, "
-                                        "delete: {{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:{1}'}}\n{2}{3}",
-                                        root_, port_, auth, extra_config));
+    std::string auth =
+        htpasswd.empty() ? "" : fmt::format("auth: {{htpasswd: {{realm: test, path: {}/htpasswd}}}}\n", root_);
+    (void)sys::replace_file(
+        root_ + "/config.yml",
+        fmt::format("version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {0}/data}}, "
+                    "delete: {{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:{1}'}}\n{2}{3}",
+                    root_, port_, auth, extra_config));
     start();
   }
   ~LocalRegistry() {
@@ -203,11 +205,13 @@ class LocalRegistry {
     ::posix_spawn(&pid_, "/usr/bin/docker-registry", &actions, nullptr, const_cast<char**>(argv), environ);
     posix_spawn_file_actions_destroy(&actions);
     auto ends = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!is_listening() && std::chrono::steady_clock::now() < ends) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    while (!is_listening() && std::chrono::steady_clock::now() < ends)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   bool is_listening() const {
     int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(static_cast<uint16_t>(port_)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = htons(static_cast<uint16_t>(port_)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     bool ok = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     ::close(fd);
     return ok;
@@ -239,7 +243,8 @@ class RawPush {
   const oci::Reference& reference() const { return reference_; }
 
   oci::Descriptor blob(const std::string& content, std::string_view media_type) {
-    oci::Descriptor out{.media_type = std::string(media_type), .digest = oci::Digest::of_bytes(content).str(),
+    oci::Descriptor out{.media_type = std::string(media_type),
+                        .digest = oci::Digest::of_bytes(content).str(),
                         .size = static_cast<int64_t>(content.size())};
     MemorySource source(content);
     auto pushed = client_.push_blob(reference_, out, source, credentials_, {}, never_);
@@ -249,11 +254,13 @@ class RawPush {
   oci::Descriptor manifest(const std::string& body, const std::string& media_type, const std::string& tag_or_digest) {
     auto pushed = client_.push_manifest(reference_, tag_or_digest, body, media_type, credentials_, never_);
     EXPECT_TRUE(pushed) << pushed.error().message();
-    return {.media_type = media_type, .digest = oci::Digest::of_bytes(body).str(), .size = static_cast<int64_t>(body.size())};
+    return {.media_type = media_type,
+            .digest = oci::Digest::of_bytes(body).str(),
+            .size = static_cast<int64_t>(body.size())};
   }
   /// An image of one layer, given as its compressed bytes and its tar.
-  oci::Descriptor image(const std::string& layer, std::string_view layer_type, const std::string& tar, const std::string& architecture,
-                        std::string tag = {}) {
+  oci::Descriptor image(const std::string& layer, std::string_view layer_type, const std::string& tar,
+                        const std::string& architecture, std::string tag = {}) {
     oci::Image config{.created = "2024-01-02T03:04:05Z", .architecture = architecture, .os = "linux"};
     config.rootfs.diff_ids = {oci::Digest::of_bytes(tar).str()};
     config.config.env = {"PATH=/bin", "ARCH=" + architecture};

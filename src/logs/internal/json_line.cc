@@ -38,8 +38,8 @@ size_t utf8_length(std::string_view text) {
 
 constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
 
-/// Non-zero when one of the eight bytes is special: the table's test, a word at a time. '<' and '>' differ in one bit, and
-/// so do '"' and '&', which saves two comparisons. A borrow can report a byte behind a special one, never hide one.
+/// Non-zero when one of the eight bytes is special: the table's test, a word at a time. '<' and '>' differ in one bit,
+/// and so do '"' and '&', which saves two comparisons. A borrow can report a byte behind a special one, never hide one.
 inline uint64_t any_special(uint64_t word) {
   auto zero = [](uint64_t x) { return (x - kOnes) & ~x; };
   uint64_t found = word | ((word - kOnes * 0x20) & ~word);
@@ -148,10 +148,14 @@ std::optional<unsigned> JsonCursor::hex4() {
   unsigned value = 0;
   for (int i = 0; i < 4; ++i) {
     char c = *at_++;
-    if (c >= '0' && c <= '9') value = value * 16 + static_cast<unsigned>(c - '0');
-    else if (c >= 'a' && c <= 'f') value = value * 16 + static_cast<unsigned>(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F') value = value * 16 + static_cast<unsigned>(c - 'A' + 10);
-    else return std::nullopt;
+    if (c >= '0' && c <= '9')
+      value = value * 16 + static_cast<unsigned>(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      value = value * 16 + static_cast<unsigned>(c - 'a' + 10);
+    else if (c >= 'A' && c <= 'F')
+      value = value * 16 + static_cast<unsigned>(c - 'A' + 10);
+    else
+      return std::nullopt;
   }
   return value;
 }
@@ -179,14 +183,30 @@ bool JsonCursor::escape(std::string& storage) {
   if (at_ == end_) return false;
   char c = *at_++;
   switch (c) {
-    case 'n': storage += '\n'; return true;
-    case 'r': storage += '\r'; return true;
-    case 't': storage += '\t'; return true;
-    case 'b': storage += '\b'; return true;
-    case 'f': storage += '\f'; return true;
-    case '"': case '\\': case '/': storage += c; return true;
-    case 'u': break;
-    default: return false;
+    case 'n':
+      storage += '\n';
+      return true;
+    case 'r':
+      storage += '\r';
+      return true;
+    case 't':
+      storage += '\t';
+      return true;
+    case 'b':
+      storage += '\b';
+      return true;
+    case 'f':
+      storage += '\f';
+      return true;
+    case '"':
+    case '\\':
+    case '/':
+      storage += c;
+      return true;
+    case 'u':
+      break;
+    default:
+      return false;
   }
   auto point = hex4();
   if (!point) return false;
@@ -321,7 +341,8 @@ std::optional<codec::Time> TimeParser::parse(std::string_view text) {
     day_seconds_ = midnight->unix_nanos / 1'000'000'000;
   }
   int hour = two_digits(&text[11]), minute = two_digits(&text[14]), second = two_digits(&text[17]);
-  if (text[10] != 'T' || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return slowly();
+  if (text[10] != 'T' || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+    return slowly();
   int64_t nanos = 0, scale = 1'000'000'000;
   if (text.size() > 20) {
     if (text[19] != '.' || text.size() > 30) return slowly();

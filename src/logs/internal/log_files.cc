@@ -20,7 +20,10 @@ Result<std::optional<LogFile>> open_log_file(const std::string& name) {
   }
   struct stat info;
   if (::fstat(fd->get(), &info) != 0) return sys::sys_error("fstat", name);
-  return std::optional(LogFile{.fd = std::move(*fd), .device = info.st_dev, .inode = info.st_ino, .size = info.st_size,
+  return std::optional(LogFile{.fd = std::move(*fd),
+                               .device = info.st_dev,
+                               .inode = info.st_ino,
+                               .size = info.st_size,
                                .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec});
 }
 

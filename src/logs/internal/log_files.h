@@ -28,8 +28,8 @@ Result<std::deque<LogFile>> open_log_files(const std::string& path);
 Result<std::optional<LogFile>> open_log_file(const std::string& name);
 
 struct TailPosition {
-  int64_t offset = 0;   // where the lines begin
-  int64_t lines = 0;    // how many there are from there, at most what was asked
+  int64_t offset = 0;  // where the lines begin
+  int64_t lines = 0;   // how many there are from there, at most what was asked
 };
 /// Looks from the end, a block at a time. A last line without its "\n" is not counted.
 Result<TailPosition> find_tail(int fd, int64_t size, int64_t lines);

@@ -5,8 +5,12 @@
 namespace sampan::network {
 namespace {
 
-Prefix prefix(const char* text) { return *parse_prefix(text); }
-Ipv4 ip(const char* text) { return *parse_ipv4(text); }
+Prefix prefix(const char* text) {
+  return *parse_prefix(text);
+}
+Ipv4 ip(const char* text) {
+  return *parse_ipv4(text);
+}
 
 TEST(Ipv4Text, parses_only_four_numbers) {
   EXPECT_EQ(parse_ipv4("172.17.0.2"), 172u << 24 | 17u << 16 | 2u);
@@ -18,7 +22,9 @@ TEST(Ipv4Text, parses_only_four_numbers) {
   EXPECT_FALSE(parse_prefix("10.0.0.0"));
 }
 
-TEST(Ipv4Text, hardware_address_follows_from_the_address) { EXPECT_EQ(mac_of(ip("172.17.0.2")), "02:42:ac:11:00:02"); }
+TEST(Ipv4Text, hardware_address_follows_from_the_address) {
+  EXPECT_EQ(mac_of(ip("172.17.0.2")), "02:42:ac:11:00:02");
+}
 
 TEST(Ipv4Text, mac_is_normalised) {
   EXPECT_EQ(*parse_mac("02-42-AC-11-00-02"), "02:42:ac:11:00:02");

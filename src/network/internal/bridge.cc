@@ -73,6 +73,8 @@ bool link_exists(const std::string& name) {
   return socket && sys::find_link_index(socket->get(), name);
 }
 
-Result<void> ensure_forwarding() { return ensure_sysctl("/proc/sys/net/ipv4/ip_forward", "1"); }
+Result<void> ensure_forwarding() {
+  return ensure_sysctl("/proc/sys/net/ipv4/ip_forward", "1");
+}
 
 }  // namespace sampan::network

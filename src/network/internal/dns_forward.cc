@@ -95,7 +95,8 @@ void DnsForwarder::next_attempt(const PendingPtr& pending) {
 bool DnsForwarder::start_attempt(const PendingPtr& pending) {
   const auto& [address, length] = servers_[pending->attempt++ % servers_.size()];
   bool tcp = pending->transport == DnsTransport::Tcp;
-  pending->socket = sys::Fd(::socket(address.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  pending->socket =
+      sys::Fd(::socket(address.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!pending->socket.valid()) return false;
   int fd = pending->socket.get();
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) < 0 && errno != EINPROGRESS) return false;

@@ -42,7 +42,7 @@ class DnsForwarder {
     uint16_t id = 0;
     size_t attempt = 0;
     sys::Fd socket;
-    std::string out, in;      // Tcp
+    std::string out, in;  // Tcp
     std::chrono::steady_clock::time_point deadline;
   };
   using PendingPtr = std::shared_ptr<Pending>;

@@ -9,7 +9,7 @@ namespace sampan::network {
 namespace {
 
 constexpr size_t kHeader = 12;
-constexpr uint32_t kTtlSeconds = 5;   // containers come and go
+constexpr uint32_t kTtlSeconds = 5;  // containers come and go
 constexpr size_t kMaxName = 255, kMaxLabel = 63;
 
 uint16_t get16(std::string_view bytes, size_t at) {
@@ -40,14 +40,16 @@ std::string begin_answer(std::string_view query, size_t question_end, DnsResult 
 }
 
 void begin_record(std::string& out, DnsType type, size_t length) {
-  put16(out, 0xc000 | kHeader);   // the question's name
+  put16(out, 0xc000 | kHeader);  // the question's name
   put16(out, static_cast<uint16_t>(type));
   put16(out, 1);
   put32(out, kTtlSeconds);
   put16(out, static_cast<uint16_t>(length));
 }
 
-char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+char lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
 
 }  // namespace
 
@@ -83,7 +85,7 @@ std::optional<Ipv4> parse_reverse_name(std::string_view name) {
 }
 
 std::string format_dns_addresses(std::string_view query, size_t question_end, const std::vector<Ipv4>& addresses) {
-  constexpr size_t kMostInDatagram = 24;   // 512 bytes hold these and any question
+  constexpr size_t kMostInDatagram = 24;  // 512 bytes hold these and any question
   size_t count = std::min(addresses.size(), kMostInDatagram);
   std::string out = begin_answer(query, question_end, DnsResult::Ok, count);
   for (size_t i = 0; i < count; ++i) {
@@ -118,7 +120,9 @@ bool is_dns_answer(std::string_view query, size_t question_end, uint16_t id, std
   return true;
 }
 
-DnsResult dns_result_of(std::string_view answer) { return static_cast<DnsResult>(answer[3] & 0x0f); }
+DnsResult dns_result_of(std::string_view answer) {
+  return static_cast<DnsResult>(answer[3] & 0x0f);
+}
 
 void set_dns_id(std::string& message, uint16_t id) {
   message[0] = static_cast<char>(id >> 8);

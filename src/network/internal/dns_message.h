@@ -16,8 +16,8 @@ enum class DnsResult : uint8_t { Ok = 0, FormatError = 1, ServerFailure = 2, NoS
 
 struct DnsQuestion {
   uint16_t id = 0, type = 0, klass = 0;
-  std::string name;       // lower-case, without the final dot
-  size_t end = 0;         // of the question section
+  std::string name;  // lower-case, without the final dot
+  size_t end = 0;    // of the question section
 };
 
 /// A standard query with one question; nullopt for everything else. The bytes are hostile.

@@ -14,7 +14,9 @@ namespace sampan::network {
 namespace {
 constexpr auto kTick = std::chrono::milliseconds(200);
 // epoll's 64 bits of user data: the descriptor below, a token above, so that a closed and reused number is noticed.
-uint64_t pack(int fd, uint64_t token) { return token << 32 | static_cast<uint32_t>(fd); }
+uint64_t pack(int fd, uint64_t token) {
+  return token << 32 | static_cast<uint32_t>(fd);
+}
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::start() {

@@ -14,21 +14,25 @@ using sys::NftField;
 using sys::NftHook;
 using sys::NftTransaction;
 
-constexpr const char* kBridges = "bridges";          // every bridge of ours
-constexpr const char* kInternal = "internal";        // those without a way out
-constexpr const char* kAnyAddress = "ports";         // published on every address
-constexpr const char* kOneAddress = "ports_on";      // published on one
+constexpr const char* kBridges = "bridges";      // every bridge of ours
+constexpr const char* kInternal = "internal";    // those without a way out
+constexpr const char* kAnyAddress = "ports";     // published on every address
+constexpr const char* kOneAddress = "ports_on";  // published on one
 constexpr int kPriorityRaw = -300, kPriorityDnat = -100, kPriorityFilter = 0, kPrioritySnat = 100;
 constexpr Prefix kLoopback{127u << 24, 8};
 
-std::string target_of(const PublishedPort& port) { return sys::nft_ipv4(port.target) + sys::nft_port(port.target_port); }
+std::string target_of(const PublishedPort& port) {
+  return sys::nft_ipv4(port.target) + sys::nft_port(port.target_port);
+}
 
 std::string key_of(const PublishedPort& port) {
   std::string key = port.host_ip ? sys::nft_ipv4(port.host_ip) : "";
   return key + sys::nft_protocol(port.protocol) + sys::nft_port(port.host_port);
 }
 
-const char* map_of(const PublishedPort& port) { return port.host_ip ? kOneAddress : kAnyAddress; }
+const char* map_of(const PublishedPort& port) {
+  return port.host_ip ? kOneAddress : kAnyAddress;
+}
 
 void declare(NftTransaction& nft) {
   nft.add_set(kBridges, {NftField::InterfaceName});
@@ -149,8 +153,7 @@ Result<void> Firewall::forget_udp_flows(const std::vector<PublishedPort>& ports)
   return sys::forget_flows(TRY(socket()), IPPROTO_UDP, [&](uint16_t port) { return numbers.contains(port); });
 }
 
-Result<void> Firewall::rebuild(const std::vector<FirewallNetwork>& networks,
-                               const std::vector<PublishedPort>& ports) {
+Result<void> Firewall::rebuild(const std::vector<FirewallNetwork>& networks, const std::vector<PublishedPort>& ports) {
   NftTransaction nft(table_);
   nft.ensure_table();
   nft.delete_table();

@@ -23,8 +23,8 @@ class NftTransaction;
 namespace sampan::network {
 
 struct PublishedPort {
-  uint8_t protocol = 0;        // IPPROTO_*
-  Ipv4 host_ip = 0;            // 0: every address of the host
+  uint8_t protocol = 0;  // IPPROTO_*
+  Ipv4 host_ip = 0;      // 0: every address of the host
   uint16_t host_port = 0;
   Ipv4 target = 0;
   uint16_t target_port = 0;
@@ -57,7 +57,7 @@ class Firewall {
 
  private:
   Result<void> commit(sys::NftTransaction& nft);
-  Result<int> socket();   // with the mutex held
+  Result<int> socket();  // with the mutex held
 
   const std::string table_;
   std::mutex mutex_;

@@ -17,7 +17,7 @@ std::optional<Ipv4> parse_ipv4(std::string_view text);
 std::string format_ipv4(Ipv4 address);
 
 struct Prefix {
-  Ipv4 network = 0;   // host bits are zero
+  Ipv4 network = 0;  // host bits are zero
   int length = 0;
 
   Ipv4 mask() const { return length == 0 ? 0 : 0xffffffffu << (32 - length); }

@@ -48,8 +48,7 @@ Result<sys::Fd> listen_on(Ipv4 address, int type, uint16_t& port) {
 NameService::NameService(EventLoop& loop, NameTable& names, const std::vector<std::string>& upstream)
     : loop_(loop), names_(names), forwarder_(std::make_unique<DnsForwarder>(loop, upstream)) {
   loop_.run([this] {
-    loop_.add_timer(this, [this] { return forwarder_->is_waiting() || !clients_.empty(); },
-                    [this] { tick(); });
+    loop_.add_timer(this, [this] { return forwarder_->is_waiting() || !clients_.empty(); }, [this] { tick(); });
   });
 }
 
@@ -107,8 +106,8 @@ void NameService::answer(const ZonePtr& zone, Ipv4 from, std::string query, DnsT
     auto name = address ? names_.name_of(asker, *address) : std::nullopt;
     if (name) return reply(format_dns_pointer(query, question->end, *name));
   } else if (auto addresses = names_.addresses_of(asker, question->name)) {
-    bool wants_address = question->type == static_cast<uint16_t>(DnsType::A) ||
-                         question->type == static_cast<uint16_t>(DnsType::Any);
+    bool wants_address =
+        question->type == static_cast<uint16_t>(DnsType::A) || question->type == static_cast<uint16_t>(DnsType::Any);
     // The name exists: other types are "nothing of that type", which keeps a resolver from asking elsewhere.
     return reply(format_dns_addresses(query, question->end, wants_address ? *addresses : std::vector<Ipv4>()));
   }
@@ -123,8 +122,8 @@ void NameService::on_datagrams(const ZonePtr& zone) {
   for (int i = 0; i < kDatagramsPerTurn && zone->udp.valid(); ++i) {
     sockaddr_in from{};
     socklen_t length = sizeof from;
-    ssize_t got = ::recvfrom(zone->udp.get(), buffer, sizeof buffer, MSG_DONTWAIT,
-                             reinterpret_cast<sockaddr*>(&from), &length);
+    ssize_t got =
+        ::recvfrom(zone->udp.get(), buffer, sizeof buffer, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length);
     if (got < 0) return;
     std::string query(buffer, static_cast<size_t>(got));
     answer(zone, ntohl(from.sin_addr.s_addr), std::move(query), DnsTransport::Udp, [zone, from](std::string reply) {
@@ -141,7 +140,8 @@ void NameService::on_connections(const ZonePtr& zone) {
   for (;;) {
     sockaddr_in from{};
     socklen_t length = sizeof from;
-    sys::Fd socket(::accept4(zone->tcp.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    sys::Fd socket(
+        ::accept4(zone->tcp.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) return;
     if (clients_.size() >= kMaxClients) continue;
     auto client = std::make_shared<Client>();

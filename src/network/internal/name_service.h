@@ -45,7 +45,7 @@ class NameService {
     ZonePtr zone;
     Ipv4 address = 0;
     std::string in, out;
-    bool waiting = false;    // for the answer to the query before
+    bool waiting = false;  // for the answer to the query before
     std::chrono::steady_clock::time_point deadline;
   };
   using ClientPtr = std::shared_ptr<Client>;

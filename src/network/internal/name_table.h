@@ -35,16 +35,16 @@ class NameTable {
  private:
   struct Entry {
     std::string container_id, network_id, network_name;
-    std::vector<std::string> names;   // lower-case
+    std::vector<std::string> names;  // lower-case
     Ipv4 address = 0;
     bool named = false, internal = false;
   };
   std::vector<std::string> networks_of(const Asker& asker) const;
 
   std::mutex mutex_;
-  std::map<std::string, Entry> entries_;                                       // by endpoint
-  std::multimap<std::pair<std::string, std::string>, std::string> by_name_;    // (network, name) -> endpoint
-  std::map<std::pair<std::string, Ipv4>, std::string> by_address_;             // (network, address) -> endpoint
+  std::map<std::string, Entry> entries_;                                     // by endpoint
+  std::multimap<std::pair<std::string, std::string>, std::string> by_name_;  // (network, name) -> endpoint
+  std::map<std::pair<std::string, Ipv4>, std::string> by_address_;           // (network, address) -> endpoint
   std::multimap<std::string, std::string> by_container_;
   size_t turn_ = 0;
 };

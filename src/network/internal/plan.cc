@@ -104,8 +104,8 @@ std::vector<PublishedPort> published_ports(const Endpoint& endpoint) {
 
 std::vector<Change> plan_attach(const NetworkRecord& network, const Endpoint& endpoint, DefaultRoute route) {
   std::vector<Change> plan;
-  plan.push_back(AddVeth{endpoint.host_interface, network.bridge, endpoint.interface_name, endpoint.mac_address,
-                         mtu_of(network)});
+  plan.push_back(
+      AddVeth{endpoint.host_interface, network.bridge, endpoint.interface_name, endpoint.mac_address, mtu_of(network)});
   auto ports = published_ports(endpoint);
   // Where br_netfilter is loaded, the bridge itself translates what a container sends to its own published port, and
   // must then send it back where it came from.
@@ -113,8 +113,8 @@ std::vector<Change> plan_attach(const NetworkRecord& network, const Endpoint& en
   if (port.isolated || port.hairpin) plan.push_back(port);
   plan.push_back(BringUpOutside{endpoint.host_interface});
   plan.push_back(BringUpInside{endpoint.interface_name, network.enable_ipv6});
-  plan.push_back(AddAddressInside{endpoint.interface_name, parse_ipv4(endpoint.ip_address).value_or(0),
-                                  endpoint.prefix_len});
+  plan.push_back(
+      AddAddressInside{endpoint.interface_name, parse_ipv4(endpoint.ip_address).value_or(0), endpoint.prefix_len});
   auto gateway = parse_ipv4(endpoint.gateway);
   if (gateway && route == DefaultRoute::Yes) plan.push_back(AddDefaultRouteInside{*gateway});
   for (const auto& published : ports) plan.push_back(PublishPort{published});

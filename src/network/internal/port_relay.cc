@@ -63,12 +63,13 @@ bool pump_one_way(int from, Pipe& pipe, int to) {
 
 PortRelay::PortRelay(EventLoop& loop) : loop_(loop) {
   loop_.run([this] {
-    loop_.add_timer(this, [this] { return !paused_.empty(); },
-                    [this] {
-                      for (int listener : std::exchange(paused_, {})) {
-                        if (listeners_.contains(listener)) loop_.change(listener, EPOLLIN);
-                      }
-                    });
+    loop_.add_timer(
+        this, [this] { return !paused_.empty(); },
+        [this] {
+          for (int listener : std::exchange(paused_, {})) {
+            if (listeners_.contains(listener)) loop_.change(listener, EPOLLIN);
+          }
+        });
   });
 }
 

@@ -30,12 +30,12 @@ class PortRelay {
   struct Pipe {
     sys::Fd read, write;
     size_t held = 0;
-    bool ended = false, told = false;   // the source has ended; the sink was told
+    bool ended = false, told = false;  // the source has ended; the sink was told
   };
   struct Pair {
     sys::Fd client, container;
     Pipe up, down;
-    bool connected = false;   // the container has answered; it may have ended since
+    bool connected = false;  // the container has answered; it may have ended since
   };
   struct Target {
     Ipv4 address;
@@ -49,7 +49,7 @@ class PortRelay {
 
   EventLoop& loop_;
   std::unordered_map<int, Target> listeners_;
-  std::vector<int> paused_;                       // listeners that wait for free descriptors
+  std::vector<int> paused_;                               // listeners that wait for free descriptors
   std::unordered_map<int, std::shared_ptr<Pair>> pairs_;  // by the client's descriptor
 };
 

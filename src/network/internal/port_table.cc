@@ -15,7 +15,9 @@ namespace {
 
 constexpr uint16_t kFirstPort = 32768, kLastPort = 60999;
 
-bool is_everywhere(const std::string& ip) { return ip.empty() || ip == "0.0.0.0"; }
+bool is_everywhere(const std::string& ip) {
+  return ip.empty() || ip == "0.0.0.0";
+}
 
 /// The socket that holds a port at one address. An invalid descriptor: the protocol or family does not exist here.
 Result<sys::Fd> bind_socket(int family, uint8_t protocol, const sockaddr* address, socklen_t length) {

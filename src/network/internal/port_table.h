@@ -36,7 +36,7 @@ class PortTable {
   void start_relay(const Held& held, const std::string& target) const;
 
   PortRelay& relay_;
-  std::map<std::string, std::vector<Held>> held_;   // by endpoint
+  std::map<std::string, std::vector<Held>> held_;                           // by endpoint
   std::multimap<std::pair<std::string, uint16_t>, std::string> addresses_;  // (protocol, port) -> host ip
   uint16_t next_port_ = 32768;
 };

@@ -12,7 +12,9 @@ namespace sampan::network {
 BOOST_DESCRIBE_STRUCT(NetworkRecord, (),
                       (id, name, driver, scope, created, subnet, gateway, ip_range, bridge, internal, attachable,
                        enable_ipv6, builtin, options, labels))
-inline codec::JsonStyle json_style(const NetworkRecord*) { return {codec::Naming::Snake, codec::Emit::NonEmpty, {}}; }
+inline codec::JsonStyle json_style(const NetworkRecord*) {
+  return {codec::Naming::Snake, codec::Emit::NonEmpty, {}};
+}
 
 namespace {
 
@@ -84,8 +86,7 @@ Result<void> take_wanted_subnet(NetworkRecord& record, const CreateNetwork& requ
   for (const auto& other : existing) {
     auto prefix = parse_prefix(other.subnet);
     if (prefix && prefix->overlaps(subnet)) {
-      return fail(Code::PermissionDenied,
-                  "invalid pool request: Pool overlaps with other one on this address space");
+      return fail(Code::PermissionDenied, "invalid pool request: Pool overlaps with other one on this address space");
     }
   }
   record.subnet = format_prefix(subnet);

@@ -9,8 +9,8 @@
 namespace sampan::registry {
 
 struct Challenge {
-  std::string scheme;                              // lower case: "bearer", "basic"
-  std::map<std::string, std::string> parameters;   // names in lower case
+  std::string scheme;                             // lower case: "bearer", "basic"
+  std::map<std::string, std::string> parameters;  // names in lower case
   std::string get(const std::string& name) const {
     auto found = parameters.find(name);
     return found == parameters.end() ? std::string() : found->second;

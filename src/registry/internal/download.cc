@@ -33,7 +33,8 @@ class Partial {
     return out;
   }
   Result<void> restart() {
-    if (::ftruncate(fd_.get(), 0) < 0 || ::lseek(fd_.get(), 0, SEEK_SET) < 0) return sys::sys_error("truncate", "partial blob");
+    if (::ftruncate(fd_.get(), 0) < 0 || ::lseek(fd_.get(), 0, SEEK_SET) < 0)
+      return sys::sys_error("truncate", "partial blob");
     hash_ = codec::Sha256();
     size_ = 0;
     return {};
@@ -78,7 +79,8 @@ class Download {
       TRY(file.restart());
       return fail(Code::Unavailable, "the registry cannot continue blob {}", blob_.digest);
     }
-    if (!response.success()) return pull_error(response, reference_.familiar_name() + "@" + blob_.digest, reference_.familiar_name());
+    if (!response.success())
+      return pull_error(response, reference_.familiar_name() + "@" + blob_.digest, reference_.familiar_name());
     if (file.size() < blob_.size) return fail(Code::Unavailable, "unexpected EOF");
     return {};
   }
@@ -118,7 +120,8 @@ bool is_worth_retrying(const Error& error) {
 Result<void> download_blob(Session& session, const oci::Reference& reference, const oci::Descriptor& blob,
                            const std::string& path, const Progress& progress, const Cancel& cancel) {
   auto digest = TRY(oci::Digest::parse(blob.digest));
-  if (digest.algorithm() != "sha256") return fail(Code::NotImplemented, "unsupported digest algorithm: {}", blob.digest);
+  if (digest.algorithm() != "sha256")
+    return fail(Code::NotImplemented, "unsupported digest algorithm: {}", blob.digest);
   auto file = TRY(Partial::open(path, blob.size, cancel));
   Download download(session, reference, blob, progress);
   bool resumed = file.size() > 0;

@@ -58,21 +58,31 @@ bool lacks_scope(const Response& response) {
 
 RegistryError of_status(const Response& response) {
   switch (response.status) {
-    case 401: return {"UNAUTHORIZED", "unauthorized: authentication required"};
-    case 403: return {"DENIED", "denied: requested access to the resource is denied"};
-    case 404: return {"", "not found"};
-    case 429: return {"TOOMANYREQUESTS", "toomanyrequests: too many requests"};
-    default: return {"", fmt::format("received unexpected HTTP status: {}", response.status)};
+    case 401:
+      return {"UNAUTHORIZED", "unauthorized: authentication required"};
+    case 403:
+      return {"DENIED", "denied: requested access to the resource is denied"};
+    case 404:
+      return {"", "not found"};
+    case 429:
+      return {"TOOMANYREQUESTS", "toomanyrequests: too many requests"};
+    default:
+      return {"", fmt::format("received unexpected HTTP status: {}", response.status)};
   }
 }
 
 Code code_of(int status) {
   switch (status) {
-    case 401: return Code::Unauthenticated;
-    case 403: return Code::PermissionDenied;
-    case 404: return Code::NotFound;
-    case 429: return Code::ResourceExhausted;
-    default: return status >= 500 ? Code::Unavailable : Code::InvalidArgument;
+    case 401:
+      return Code::Unauthenticated;
+    case 403:
+      return Code::PermissionDenied;
+    case 404:
+      return Code::NotFound;
+    case 429:
+      return Code::ResourceExhausted;
+    default:
+      return status >= 500 ? Code::Unavailable : Code::InvalidArgument;
   }
 }
 
@@ -93,10 +103,12 @@ RegistryError read_registry_error(const Response& response) {
 Error pull_error(const Response& response, const std::string& familiar, const std::string& repository) {
   auto error = read_registry_error(response);
   if (error.code == "DENIED") {
-    return make_error(Code::NotFound, "pull access denied for {}, repository does not exist or may require 'docker login': {}",
+    return make_error(Code::NotFound,
+                      "pull access denied for {}, repository does not exist or may require 'docker login': {}",
                       repository, error.text);
   }
-  if (error.code == "NAME_UNKNOWN") return make_error(Code::NotFound, "repository {} not found: {}", repository, error.text);
+  if (error.code == "NAME_UNKNOWN")
+    return make_error(Code::NotFound, "repository {} not found: {}", repository, error.text);
   if (error.code == "MANIFEST_UNKNOWN" || response.status == 404) {
     std::string text = error.code.empty() ? "manifest unknown: manifest unknown" : error.text;
     return make_error(Code::NotFound, "manifest for {} not found: {}", familiar, text);

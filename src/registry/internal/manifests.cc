@@ -22,7 +22,8 @@ Result<std::string> media_type_of(const Response& response, const std::string& f
     return fail(Code::InvalidArgument,
                 "Docker Image Format v1 and Docker Image manifest version 2, schema 1 are not supported: {}", familiar);
   }
-  if (type.empty() || type == "application/json" || type.starts_with("text/plain") || type == "application/octet-stream") {
+  if (type.empty() || type == "application/json" || type.starts_with("text/plain") ||
+      type == "application/octet-stream") {
     auto value = TRY_CONTEXT(codec::parse_json(response.body), "manifest");
     const auto* own = value.is_object() ? value.get_object().if_contains("mediaType") : nullptr;
     std::string text = own && own->is_string() ? std::string(own->get_string()) : std::string();
@@ -36,7 +37,9 @@ Result<std::string> media_type_of(const Response& response, const std::string& f
 Result<Fetched> fetch_manifest(Session& session, const oci::Reference& reference, const std::string& tag_or_digest) {
   const auto wanted = oci::Digest::parse(tag_or_digest);
   const std::string familiar = reference.familiar_name() + (wanted ? "@" : ":") + tag_or_digest;
-  Call call{.path = reference.path + "/manifests/" + tag_or_digest, .scope = pull_scope(reference), .body_limit = kManifestLimit};
+  Call call{.path = reference.path + "/manifests/" + tag_or_digest,
+            .scope = pull_scope(reference),
+            .body_limit = kManifestLimit};
   call.headers.push_back(fmt::format("Accept: {}, {}, {}, {}", oci::media::kOciIndex, oci::media::kDockerManifestList,
                                      oci::media::kOciManifest, oci::media::kDockerManifest));
   auto response = TRY(session.send(call));
@@ -58,7 +61,9 @@ Result<Fetched> fetch_manifest(Session& session, const oci::Reference& reference
 
 Result<oci::Digest> push_manifest(Session& session, const oci::Reference& reference, const std::string& tag_or_digest,
                                   const std::string& body, const std::string& media_type) {
-  Call call{.method = "PUT", .path = reference.path + "/manifests/" + tag_or_digest, .body = body,
+  Call call{.method = "PUT",
+            .path = reference.path + "/manifests/" + tag_or_digest,
+            .body = body,
             .scope = push_scope(reference)};
   call.headers.push_back("Content-Type: " + media_type);
   auto response = TRY(session.send(call));

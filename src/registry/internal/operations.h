@@ -5,8 +5,12 @@
 
 namespace sampan::registry {
 
-inline std::string pull_scope(const oci::Reference& reference) { return "repository:" + reference.path + ":pull"; }
-inline std::string push_scope(const oci::Reference& reference) { return "repository:" + reference.path + ":pull,push"; }
+inline std::string pull_scope(const oci::Reference& reference) {
+  return "repository:" + reference.path + ":pull";
+}
+inline std::string push_scope(const oci::Reference& reference) {
+  return "repository:" + reference.path + ":pull,push";
+}
 
 Result<Fetched> fetch_manifest(Session& session, const oci::Reference& reference, const std::string& tag_or_digest);
 Result<oci::Digest> push_manifest(Session& session, const oci::Reference& reference, const std::string& tag_or_digest,

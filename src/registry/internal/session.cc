@@ -154,8 +154,10 @@ Result<Response> Session::send_once(const Endpoint& endpoint, const Call& call, 
   request.on_body = call.on_body;
   request.body_limit = call.body_limit;
   request.pool = host_;
-  if (call.url) request.url = *call.url;
-  else request.url = TRY(parse_url(endpoint.base.str() + call.path));
+  if (call.url)
+    request.url = *call.url;
+  else
+    request.url = TRY(parse_url(endpoint.base.str() + call.path));
   if (request.url.same_origin(endpoint.base)) {
     request.tls = load_tls(shared_.options, host_, endpoint.insecure);
     if (!authorization.empty()) request.headers.push_back("Authorization: " + authorization);
@@ -182,8 +184,8 @@ Result<Response> Session::send(const Call& call) {
       bool usable = find_challenge(challenges, "bearer") || find_challenge(challenges, "basic");
       if (!usable) return response;
       if (header.empty() && find_challenge(challenges, "basic") && credentials_.username.empty()) {
-        return fail(Code::Unauthenticated, "{} \"{}\": no basic auth credentials", call.method == "HEAD" ? "Head" : "Get",
-                    known.base.str() + call.path);
+        return fail(Code::Unauthenticated, "{} \"{}\": no basic auth credentials",
+                    call.method == "HEAD" ? "Head" : "Get", known.base.str() + call.path);
       }
       known.challenges = std::move(challenges);
       asked_again = true;

@@ -94,7 +94,8 @@ class TestServer {
       seen_.push_back(request);
     }
     Answer out = handler_(request);
-    std::string reply = fmt::format("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n", out.status, out.body.size());
+    std::string reply =
+        fmt::format("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n", out.status, out.body.size());
     for (const auto& header : out.headers) reply += header + "\r\n";
     reply += "\r\n";
     if (request.method != "HEAD") reply += out.body.substr(0, out.cut_after);

@@ -86,7 +86,8 @@ Result<Tokens::Entry> Tokens::ask(const TokenRequest& wanted, const Url& realm, 
       if (token.empty() && member && member->is_string()) token = std::string(member->get_string());
     }
     const auto* expires = object->if_contains("expires_in");
-    if (expires && expires->is_int64()) seconds = std::clamp<int64_t>(expires->get_int64(), kDefaultSeconds, kLongestSeconds);
+    if (expires && expires->is_int64())
+      seconds = std::clamp<int64_t>(expires->get_int64(), kDefaultSeconds, kLongestSeconds);
   }
   if (token.empty() || token.find_first_of("\r\n") != std::string::npos) {
     return fail(Code::Unauthenticated, "authorization server did not include a token in the response");
@@ -95,10 +96,12 @@ Result<Tokens::Entry> Tokens::ask(const TokenRequest& wanted, const Url& realm, 
   return Entry{token, std::chrono::steady_clock::now() + std::chrono::seconds(seconds - seconds / 6)};
 }
 
-Result<std::string> Tokens::get(const TokenRequest& wanted, const Credentials& credentials, Fresh fresh, const Cancel& cancel) {
+Result<std::string> Tokens::get(const TokenRequest& wanted, const Credentials& credentials, Fresh fresh,
+                                const Cancel& cancel) {
   auto realm = TRY(check_realm(wanted.challenge->get("realm"), wanted.registry, wanted.insecure));
   std::string key = join({wanted.registry.str(), realm.str(), wanted.challenge->get("service"), wanted.scope,
-                          credentials_digest(credentials)}, "\n");
+                          credentials_digest(credentials)},
+                         "\n");
   auto now = std::chrono::steady_clock::now();
   if (fresh == Fresh::No) {
     std::lock_guard lock(mutex_);
@@ -107,7 +110,8 @@ Result<std::string> Tokens::get(const TokenRequest& wanted, const Credentials& c
   }
   auto entry = TRY(ask(wanted, realm, credentials, cancel));
   std::lock_guard lock(mutex_);
-  if (entries_.size() >= kEntryLimit) std::erase_if(entries_, [&](const auto& item) { return item.second.ends <= now; });
+  if (entries_.size() >= kEntryLimit)
+    std::erase_if(entries_, [&](const auto& item) { return item.second.ends <= now; });
   if (entries_.size() >= kEntryLimit) entries_.clear();
   entries_.insert_or_assign(key, entry);
   return entry.token;

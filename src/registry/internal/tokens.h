@@ -15,9 +15,9 @@ namespace sampan::registry {
 
 struct TokenRequest {
   const Challenge* challenge = nullptr;
-  std::string scope;          // "repository:library/busybox:pull", empty for a login
-  Url registry;               // who named the realm
-  bool insecure = false;      // the registry itself needs no TLS
+  std::string scope;      // "repository:library/busybox:pull", empty for a login
+  Url registry;           // who named the realm
+  bool insecure = false;  // the registry itself needs no TLS
   AddressClass nearest = AddressClass::Public;
   TlsOptions tls;
 };
@@ -28,14 +28,16 @@ class Tokens {
   explicit Tokens(Transport& transport) : transport_(transport) {}
   enum class Fresh { No, Yes };
   /// Errors: Unauthenticated (the token server's words), PermissionDenied (a realm that must not see credentials).
-  Result<std::string> get(const TokenRequest& request, const Credentials& credentials, Fresh fresh, const Cancel& cancel);
+  Result<std::string> get(const TokenRequest& request, const Credentials& credentials, Fresh fresh,
+                          const Cancel& cancel);
 
  private:
   struct Entry {
     std::string token;
     std::chrono::steady_clock::time_point ends;
   };
-  Result<Entry> ask(const TokenRequest& request, const Url& realm, const Credentials& credentials, const Cancel& cancel);
+  Result<Entry> ask(const TokenRequest& request, const Url& realm, const Credentials& credentials,
+                    const Cancel& cancel);
   Transport& transport_;
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;

@@ -264,7 +264,8 @@ Result<Response> Transport::exchange(const Request& request, const Cancel& cance
                 capitalised(request.method), url);
   }
   if (*code != CURLE_OK) {
-    return fail(Code::Unavailable, "{} \"{}\": {}", capitalised(request.method), url, describe(*code, request, exchange));
+    return fail(Code::Unavailable, "{} \"{}\": {}", capitalised(request.method), url,
+                describe(*code, request, exchange));
   }
   long status = 0;
   char* ip = nullptr;

@@ -50,9 +50,10 @@ std::optional<uint32_t> parse_ipv4(std::string_view text) {
 }
 
 AddressClass classify_ipv4(uint32_t ip) {
-  if ((ip >> 16) == 0xa9fe) return AddressClass::LinkLocal;          // 169.254/16: cloud metadata lives here
+  if ((ip >> 16) == 0xa9fe) return AddressClass::LinkLocal;  // 169.254/16: cloud metadata lives here
   if ((ip >> 24) == 127 || (ip >> 24) == 0) return AddressClass::Loopback;
-  bool is_private = (ip >> 24) == 10 || (ip >> 20) == 0xac1 || (ip >> 16) == 0xc0a8 || (ip >> 22) == (0x64400000u >> 22);
+  bool is_private =
+      (ip >> 24) == 10 || (ip >> 20) == 0xac1 || (ip >> 16) == 0xc0a8 || (ip >> 22) == (0x64400000u >> 22);
   return is_private ? AddressClass::Private : AddressClass::Public;
 }
 
@@ -69,8 +70,12 @@ void Url::add_query(std::string_view name, std::string_view value) {
   query += codec::format_percent(name) + "=" + codec::format_percent(value);
 }
 
-Result<Url> parse_url(std::string_view text) { return parse_relative({}, text); }
-Result<Url> resolve_url(const Url& base, std::string_view reference) { return parse_relative(base.str(), reference); }
+Result<Url> parse_url(std::string_view text) {
+  return parse_relative({}, text);
+}
+Result<Url> resolve_url(const Url& base, std::string_view reference) {
+  return parse_relative(base.str(), reference);
+}
 
 bool is_ip_literal(std::string_view host) {
   in6_addr address{};

@@ -13,7 +13,11 @@ std::array<char, 8> frame_header(logs::Stream stream, size_t length) {
 
 AttachedClient::AttachedClient(const EventLoop& loop, ScratchBuffer& scratch, ClientOwner& owner, sys::Fd socket,
                                const WireAttach& wiring, std::string detach_keys)
-    : loop_(loop), scratch_(scratch), owner_(owner), socket_(std::move(socket)), wiring_(wiring),
+    : loop_(loop),
+      scratch_(scratch),
+      owner_(owner),
+      socket_(std::move(socket)),
+      wiring_(wiring),
       scanner_(std::move(detach_keys)) {}
 
 void AttachedClient::begin(std::string_view leftover_input) {

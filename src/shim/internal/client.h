@@ -44,8 +44,8 @@ class ClientOwner {
 
 class AttachedClient final : public Handler {
  public:
-  AttachedClient(const EventLoop& loop, ScratchBuffer& scratch, ClientOwner& owner, sys::Fd socket, const WireAttach& wiring,
-                 std::string detach_keys);
+  AttachedClient(const EventLoop& loop, ScratchBuffer& scratch, ClientOwner& owner, sys::Fd socket,
+                 const WireAttach& wiring, std::string detach_keys);
 
   /// What the client had sent before it was handed over.
   void begin(std::string_view leftover_input);
@@ -83,8 +83,8 @@ class AttachedClient final : public Handler {
   State state_ = State::Serving;
   bool input_open_ = true, input_paused_ = false, hung_up_ = false;
   std::string queue_;
-  size_t sent_ = 0;                     // of queue_
-  Clock::time_point progress_;          // when the peer last took something, or the queue began
+  size_t sent_ = 0;             // of queue_
+  Clock::time_point progress_;  // when the peer last took something, or the queue began
 };
 
 }  // namespace sampan::shim

@@ -11,7 +11,9 @@ namespace sampan::shim {
 namespace {
 
 /// Never killed for want of memory before the containers are: nobody else knows their exit codes.
-bool protect_from_oom_killer() { return sys::write_kernel_file("/proc/self/oom_score_adj", "-998").has_value(); }
+bool protect_from_oom_killer() {
+  return sys::write_kernel_file("/proc/self/oom_score_adj", "-998").has_value();
+}
 
 /// The container joins the namespace that the descriptor stands for.
 void join_network(oci::Spec& spec, int netns) {
@@ -64,9 +66,11 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload, sys::
   if (netns.valid()) join_network(message.spec, netns.get());
   init_.streams = std::make_unique<ProcessStreams>(
       loop_, scratch_,
-      StreamOptions{.tty = message.tty, .open_stdin = message.open_stdin, .stdin_once = message.stdin_once, .log = log_.get()},
+      StreamOptions{
+          .tty = message.tty, .open_stdin = message.open_stdin, .stdin_once = message.stdin_once, .log = log_.get()},
       [this] {
-        links_.send({.kind = static_cast<int>(ShimEvent::Kind::Detach), .generation = generation_,
+        links_.send({.kind = static_cast<int>(ShimEvent::Kind::Detach),
+                     .generation = generation_,
                      .time = codec::format_rfc3339(now_wall())});
       });
   runtime::CreateOptions options;

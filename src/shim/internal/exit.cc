@@ -18,15 +18,18 @@ void ShimProcess::on_process_ended(Running& process) {
   process.ended = true;
   // Somebody else reaped it: an end that nobody saw is never taken for success.
   sys::ExitStatus seen = status ? **status : sys::ExitStatus{.signal = SIGKILL};
-  if (&process == &init_) on_init_ended(seen);
-  else on_exec_ended(process, seen);
+  if (&process == &init_)
+    on_init_ended(seen);
+  else
+    on_exec_ended(process, seen);
 }
 
 bool ShimProcess::check_oom() {
   uint64_t kills = container_->cgroups().oom_kills().value_or(0);
   if (kills <= oom_kills_) return false;
   oom_kills_ = kills;
-  links_.send({.kind = static_cast<int>(ShimEvent::Kind::Oom), .generation = generation_,
+  links_.send({.kind = static_cast<int>(ShimEvent::Kind::Oom),
+               .generation = generation_,
                .time = codec::format_rfc3339(now_wall())});
   return true;
 }
@@ -36,8 +39,10 @@ void ShimProcess::on_exec_ended(Running& process, const sys::ExitStatus& status)
   process.streams->drain();
   process.streams->close_pipes();
   if (!exited_) (void)check_oom();
-  uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::ExecExit), .generation = generation_,
-                                          .exec_id = process.exec_id, .exit_code = status.shell_code(),
+  uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::ExecExit),
+                                          .generation = generation_,
+                                          .exec_id = process.exec_id,
+                                          .exit_code = status.shell_code(),
                                           .time = codec::format_rfc3339(now_wall())});
   ended_.push_back({.streams = std::move(process.streams), .event = number, .ended = Clock::now()});
   process.streams = nullptr;
@@ -72,18 +77,23 @@ void ShimProcess::end_execs() {
 void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
   codec::Time now = now_wall();
   exited_ = true;
-  ExitRecord record{.generation = generation_, .exit_code = status.shell_code(), .signal = status.signal,
-                    .oom_killed = check_oom(), .finished_at = codec::format_rfc3339(now)};
+  ExitRecord record{.generation = generation_,
+                    .exit_code = status.shell_code(),
+                    .signal = status.signal,
+                    .oom_killed = check_oom(),
+                    .finished_at = codec::format_rfc3339(now)};
   drain_all();
   end_execs();
   init_.streams->close_pipes();
   (void)log_->flush(now);
-  // Without fsync: after a power cut nothing runs any more, and the exec root is gone with it. Killed between create and
-  // start: no start will be answered with success, so there is nothing to record.
+  // Without fsync: after a power cut nothing runs any more, and the exec root is gone with it. Killed between create
+  // and start: no start will be answered with success, so there is nothing to record.
   if (running_) (void)sys::replace_file(dir_ + "/exit.json", format_exit_record(record), 0600, sys::Durable::No);
   (void)container_->destroy();
-  uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::Exit), .generation = generation_,
-                                          .exit_code = record.exit_code, .oom_killed = record.oom_killed,
+  uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::Exit),
+                                          .generation = generation_,
+                                          .exit_code = record.exit_code,
+                                          .oom_killed = record.oom_killed,
                                           .time = record.finished_at});
   links_.stop_listening();
   (void)sys::remove_file(dir_ + "/shim.sock");

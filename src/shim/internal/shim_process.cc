@@ -16,7 +16,9 @@ constexpr int kHousekeepingMs = 30'000;  // is our directory still there; did th
 }  // namespace
 
 ShimProcess::ShimProcess(EventLoop loop, const cgroup::HostCgroups& host)
-    : loop_(std::move(loop)), host_(host), links_(loop_, [this](sys::Packet packet) { on_request(std::move(packet)); }) {
+    : loop_(std::move(loop)),
+      host_(host),
+      links_(loop_, [this](sys::Packet packet) { on_request(std::move(packet)); }) {
   init_.shim = this;
 }
 
@@ -40,8 +42,10 @@ int ShimProcess::run_loop() {
     bool happened = loop_.step(timeout_ms(Clock::now()));
     auto now = Clock::now();
     tick(now);
-    if (happened) dirty_ = true;
-    else if (timeout_ms(now) != 0) on_idle();
+    if (happened)
+      dirty_ = true;
+    else if (timeout_ms(now) != 0)
+      on_idle();
   }
   if (!exited_ || !running_) abandon();
   return 0;

@@ -20,8 +20,8 @@ namespace sampan::shim {
 
 /// What the zygote hands to a new shim.
 struct ShimInput {
-  sys::Fd reply;    // of the `create` request
-  sys::Fd link;     // the daemon's connection
+  sys::Fd reply;  // of the `create` request
+  sys::Fd link;   // the daemon's connection
   sys::Fd payload;
   sys::NsFd netns;  // invalid: as the specification says
 };

@@ -15,7 +15,9 @@ namespace {
 
 constexpr int kDrainPieces = 256;  // far more than a pipe holds: a process that outlives its parent may write for ever
 
-void set_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+void set_nonblocking(int fd) {
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
 
 struct Pipe {
   sys::Fd read_end, write_end;
@@ -77,7 +79,8 @@ Result<void> ProcessStreams::attach(sys::Fd client, const WireAttach& wiring, st
   std::string keys;
   // Only a terminal has keys: any two bytes may stand next to each other in piped data.
   if (effective.stdin_ && options_.tty) keys = TRY(parse_detach_keys(wiring.detach_keys));
-  clients_.push_back(std::make_unique<AttachedClient>(loop_, scratch_, *this, std::move(client), effective, std::move(keys)));
+  clients_.push_back(
+      std::make_unique<AttachedClient>(loop_, scratch_, *this, std::move(client), effective, std::move(keys)));
   if (!input_.queue.empty()) clients_.back()->pause_input(true);
   clients_.back()->begin(leftover_input);
   update_watches();
@@ -114,7 +117,9 @@ void ProcessStreams::drain() {
   }
 }
 
-bool ProcessStreams::output_ended() const { return !outputs_[0].fd.valid() && !outputs_[1].fd.valid(); }
+bool ProcessStreams::output_ended() const {
+  return !outputs_[0].fd.valid() && !outputs_[1].fd.valid();
+}
 
 void ProcessStreams::close_pipes() {
   for (auto& output : outputs_) {

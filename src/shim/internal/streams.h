@@ -16,8 +16,8 @@ namespace sampan::shim {
 
 struct StreamOptions {
   bool tty = false, open_stdin = false;
-  bool stdin_once = false;       // the end of the first client's input is the end of the process's
-  logs::Writer* log = nullptr;   // nullptr: nothing is recorded
+  bool stdin_once = false;      // the end of the first client's input is the end of the process's
+  logs::Writer* log = nullptr;  // nullptr: nothing is recorded
 };
 
 codec::Time now_wall();
