@@ -84,8 +84,6 @@ Result<std::optional<oci::Seccomp>> make_seccomp(const ContainerRecord& record);
 /// The 14 default capabilities changed by cap_add and cap_drop ("ALL", with or without "CAP_").
 /// Errors: InvalidArgument `invalid capability: "X"`.
 Result<std::vector<std::string>> plan_capabilities(const HostConfig& host);
-/// Every capability this engine knows, in the kernel's order.
-std::span<const char* const> all_capabilities();
 /// Docker's default profile for this architecture, with the rules that the capabilities unlock.
 oci::Seccomp default_seccomp(std::span<const std::string> capabilities);
 

@@ -67,6 +67,10 @@ uint32_t high(CapabilityMask mask) {
 
 }  // namespace
 
+std::span<const std::string_view> capability_names() {
+  return kNames;
+}
+
 std::optional<unsigned> capability_of_name(std::string_view name) {
   std::string upper = to_upper(name);
   if (!upper.starts_with("CAP_")) upper = "CAP_" + upper;

@@ -21,6 +21,8 @@ using CapabilityMask = uint64_t;
 std::optional<unsigned> capability_of_name(std::string_view name);
 /// "CAP_CHOWN" of the number, "" past the last one that is known.
 std::string_view capability_name(unsigned number);
+/// Every capability that this program knows, in the kernel's order: the index is the number.
+std::span<const std::string_view> capability_names();
 /// Every capability that the running kernel has.
 CapabilityMask all_capabilities();
 
