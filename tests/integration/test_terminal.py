@@ -65,20 +65,26 @@ def client(request, daemon):
     return lambda *args: Terminal([program, "-H", daemon.host, *args])
 
 
-def test_run_it(client):
-    t = client("run", "--rm", "-it", "busybox", "sh")
-    t.send("stty size; tty\n")
-    t.expect("33 77")
-    t.expect("/dev/pts/0")
-    t.resize(20, 50)
-    def seen():
-        t.send("stty size\n")
+def shows(t, command, words):
+    """Types the command until its answer has the words: a window's size arrives a moment after the process starts."""
+    def once():
+        t.send(command + "\n")
         try:
-            t.expect("20 50", 0.5)
+            t.expect(words, 0.5)
             return True
         except AssertionError:
             return False
-    assert wait_for(seen, 5)
+    return wait_for(once, 5)
+
+
+def test_run_it(client):
+    t = client("run", "--rm", "-it", "busybox", "sh")
+    t.expect("# ")  # before the prompt the client's own terminal still echoes what is typed
+    assert shows(t, "stty size", "33 77")
+    t.send("tty\n")
+    t.expect("/dev/pts/0")
+    t.resize(20, 50)
+    assert shows(t, "stty size", "20 50")
     t.send("exit 5\n")
     assert t.wait() == 5
 
@@ -86,6 +92,7 @@ def test_run_it(client):
 def test_exec_it_and_ctrl_c(client, docker):
     docker("run", "-d", "--name", "tt", "busybox", "sleep", "1000")
     t = client("exec", "-it", "tt", "sh")
+    t.expect("# ")
     t.send("echo in$((1+1))\n")
     t.expect("in2")
     t.send("sleep 1000\n")
@@ -100,6 +107,7 @@ def test_exec_it_and_ctrl_c(client, docker):
 
 def test_detach_keys_leave_it_running(client, daemon, docker):
     t = client("run", "-it", "--name", "det", "busybox", "sh")
+    t.expect("# ")
     t.send("echo in$((1+1))\n")
     t.expect("in2\r\n")
     t.send("\x10\x11")
