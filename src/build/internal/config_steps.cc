@@ -148,7 +148,7 @@ Result<std::string> apply_maintainer(Step s) {
 }
 
 Result<std::string> apply_onbuild(Step s) {
-  auto trigger = TRY(parse_instruction(s.instruction.text, s.escape, s.instruction.line));
+  auto trigger = TRY(parse_instruction(s.instruction.text, s.instruction.line));
   if (trigger.name == "ONBUILD") return s.bad("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
   if (trigger.name == "FROM" || trigger.name == "MAINTAINER")
     return s.bad(trigger.name + " isn't allowed as an ONBUILD trigger");
@@ -161,7 +161,7 @@ Result<std::string> apply_healthcheck(Step s) {
       parse_instruction("CMD " + s.instruction.text.substr(s.instruction.text.find_first_of(" \t") == std::string::npos
                                                                ? s.instruction.text.size()
                                                                : s.instruction.text.find_first_of(" \t")),
-                        s.escape, s.instruction.line));
+                        s.instruction.line));
   std::string kind = to_upper(std::string_view(s.instruction.text).substr(0, s.instruction.text.find_first_of(" \t")));
   oci::HealthConfig health;
   if (kind == "NONE") {

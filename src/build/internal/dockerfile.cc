@@ -123,7 +123,7 @@ class Parser {
       more = continues(line, file_.escape);
       joined += joined.empty() ? std::string(trim_left(line)) : line;
     }
-    auto instruction = TRY(parse_instruction(joined, file_.escape, first_line));
+    auto instruction = TRY(parse_instruction(joined, first_line));
     if (instruction.name == "RUN" || instruction.name == "COPY" || instruction.name == "ADD") {
       TRY(read_heredocs(instruction));
     }
@@ -165,8 +165,7 @@ const std::string* Instruction::find_flag(std::string_view wanted) const {
   return nullptr;
 }
 
-Result<Instruction> parse_instruction(std::string_view text, char escape, int line) {
-  (void)escape;
+Result<Instruction> parse_instruction(std::string_view text, int line) {
   Instruction out;
   out.line = line;
   out.original = trim(text);

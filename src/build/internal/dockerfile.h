@@ -41,6 +41,6 @@ struct Dockerfile {
 /// Errors: InvalidArgument `dockerfile parse error line N: unknown instruction: X`, ...
 Result<Dockerfile> parse_dockerfile(std::string_view text);
 /// One instruction, as ONBUILD keeps it.
-Result<Instruction> parse_instruction(std::string_view text, char escape, int line);
+Result<Instruction> parse_instruction(std::string_view text, int line);
 
 }  // namespace sampan::build

@@ -96,7 +96,7 @@ Result<void> Executor::run_triggers(StageState& state, size_t index) {
   if (triggers.empty()) return {};
   context_.say(fmt::format("# Executing {} build trigger{}\n", triggers.size(), triggers.size() == 1 ? "" : "s"));
   for (const auto& text : triggers) {
-    auto step = TRY_CONTEXT(parse_instruction(text, context_.escape, 0), "build trigger of the base image");
+    auto step = TRY_CONTEXT(parse_instruction(text, 0), "build trigger of the base image");
     TRY(dispatch(step, state, index));
   }
   return {};

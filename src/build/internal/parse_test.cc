@@ -153,7 +153,7 @@ TEST(Config, instructions_change_the_configuration) {
   Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
     return name == "A" ? std::optional<std::string>("1") : std::nullopt;
   };
-  auto apply = [&](const char* text) { return apply_config(*parse_instruction(text, '\\', 1), '\\', lookup, config); };
+  auto apply = [&](const char* text) { return apply_config(*parse_instruction(text, 1), '\\', lookup, config); };
   ASSERT_TRUE(apply("ENV A=2 B=\"x y\" C=$A"));
   EXPECT_THAT(config.env, ElementsAre("A=2", "B=x y", "C=1"));
   ASSERT_TRUE(apply("ENV OLD style value"));
@@ -169,7 +169,7 @@ TEST(Config, instructions_change_the_configuration) {
   ASSERT_TRUE(apply("ONBUILD RUN x"));
   for (const char* bad : {"EXPOSE 0", "EXPOSE 80/xyz", "SHELL sh", "ENV =x", "LABEL", "HEALTHCHECK WAT x",
                           "ONBUILD ONBUILD RUN x", "ONBUILD FROM x", "USER --x=1 y"}) {
-    auto instruction = parse_instruction(bad, '\\', 1);
+    auto instruction = parse_instruction(bad, 1);
     EXPECT_TRUE(!instruction || !apply_config(*instruction, '\\', lookup, config)) << bad;
   }
 }
