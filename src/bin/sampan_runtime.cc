@@ -42,6 +42,10 @@ void warn(const std::string& text) {
   write_log("warning", text);
 }
 
+void log_debug(const std::string& text) {
+  write_log("debug", text);
+}
+
 int report(const Error& error) {
   std::string text = error.message();
   write_log("error", text);
@@ -92,7 +96,7 @@ Result<int> dispatch(const Args& global, char** argv, char** envp) {
   TRY_CONTEXT(sys::seal_own_program(argv, envp), "seal program");
   std::span<const std::string> words(global.rest());
   Context context{Store(global.get("root", "/run/sampan-runtime")), TRY(Args::parse(found->flags, words.subspan(1))),
-                  warn};
+                  warn, global.has("debug"), log_debug};
   return found->run(context);
 }
 

@@ -2,6 +2,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
+
 #include "base/strings.h"
 #include "runtime/internal/devices.h"
 #include "runtime/internal/idmap.h"
@@ -59,6 +61,25 @@ class RunningContainer final : public Container {
   Channel channel_;
   StateDocument state_;
   bool started_ = false;
+};
+
+/// Notes what each part of create() takes, when asked.
+class Laps {
+ public:
+  Laps(bool wanted, std::vector<StepTime>& out) : wanted_(wanted), out_(out), began_(now()) {}
+  void done(const char* part) {
+    if (!wanted_) return;
+    auto end = now();
+    out_.push_back({part, std::chrono::nanoseconds(end - began_).count()});
+    began_ = now();
+  }
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+  static Time now() { return std::chrono::steady_clock::now(); }
+  bool wanted_;
+  std::vector<StepTime>& out_;
+  Time began_;
 };
 
 /// Kills and reaps the child and removes the cgroup, unless keep() is reached.
@@ -149,6 +170,7 @@ internal::ProcessPlan process_plan(const oci::Spec& spec, const CreateOptions& o
   plan.preserve_fds = options.preserve_fds;
   plan.make_workdir = options.make_workdir;
   plan.new_keyring = options.new_keyring;
+  plan.trace = options.trace;
   plan.keyring_name = "_ses." + options.id;
   if (!options.init_path.empty()) plan.args = {"/sbin/docker-init", "--"};
   plan.args.insert(plan.args.end(), spec.process->args.begin(), spec.process->args.end());
@@ -189,14 +211,17 @@ Result<void> start_over(sys::Fd connection, const StateDocument& state) {
 Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOptions& options) {
   TRY(check_spec(spec));
   TRY(internal::keep_standard_descriptors_open());
+  Process init;
+  Laps laps(options.trace, init.timings);
   std::unique_ptr<cgroup::HostCgroups> own_host;
   if (!options.host_cgroups) own_host = std::make_unique<cgroup::HostCgroups>(TRY(cgroup::detect_host()));
   const auto& host = options.host_cgroups ? *options.host_cgroups : *own_host;
   auto namespaces = TRY(internal::plan_namespaces(spec));
   auto seccomp = TRY(seccomp_of(spec, options));
+  laps.done("parent: look at the host");
 
-  Process init;
   auto cgroups = TRY(cgroup::Cgroup::create(host, cgroup_path_of(spec, options), resources_of(spec), init.warnings));
+  laps.done("parent: create control groups");
   Undo undo(cgroups);
   auto plan = process_plan(spec, options);
   plan.seccomp = seccomp.program;
@@ -204,11 +229,13 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   TRY(internal::plan_capabilities(*spec.process, plan, init.warnings));
   auto container = TRY(internal::plan_container(spec, options, host, cgroups, namespaces));
 
+  laps.done("parent: open mounts");
   plan.start_listener = options.start_listener;
   internal::Birth birth{plan, &container, nullptr, &cgroups, namespaces.made_by_clone};
   birth.pid_namespace = namespaces.pid.get();
   birth.user_namespace = namespaces.user_joined;
   Channel channel = TRY(internal::give_birth(birth, init));
+  laps.done("parent: clone");
   undo.watch(init);
   StateDocument state{options.id, "creating", options.bundle, init.pid, spec.annotations};
   Conversation talk{spec, options, channel, init, state};

@@ -47,6 +47,7 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
   plan.stdio = options.stdio;
   plan.preserve_fds = options.preserve_fds;
   plan.args = options.process.args;
+  plan.trace = options.trace;
   if (options.seccomp) plan.seccomp = *options.seccomp;
   plan.seccomp_flags = TRY(internal::seccomp_flags(options.seccomp_flags));
   Process child;

@@ -69,8 +69,15 @@ struct CreateOptions {
   bool new_keyring = true;
   bool no_pivot = false;
   int start_listener = -1;  // a listening packet socket: init takes its start from there instead (start_over)
+  bool trace = false;       // measure the steps: Process::timings
   std::string bundle;       // only for the state that hooks read
   const cgroup::HostCgroups* host_cgroups = nullptr;  // detected once by the caller; nullptr: create() looks itself
+};
+
+/// What one step took, by the monotonic clock.
+struct StepTime {
+  std::string step;
+  int64_t nanoseconds = 0;
 };
 
 struct Process {
@@ -78,6 +85,7 @@ struct Process {
   sys::PidFd pidfd;
   sys::Fd console;                    // master side when the process has a terminal
   std::vector<std::string> warnings;  // what this host could not give (a limit that cannot be raised, ...)
+  std::vector<StepTime> timings;      // with `trace`: the steps that are done
 };
 
 class Container;
@@ -96,6 +104,7 @@ struct ExecOptions {
   Stdio stdio;
   std::optional<SeccompProgram> seccomp;
   std::vector<int> preserve_fds;
+  bool trace = false;          // as in CreateOptions
   bool detach_cgroup = false;  // stay in the caller's cgroup
   std::vector<std::string> group_add;
   std::vector<std::string> seccomp_flags;  // as in oci::Seccomp

@@ -84,6 +84,10 @@ std::string now_text() {
   return codec::format_rfc3339({now.tv_sec * 1'000'000'000LL + now.tv_nsec});
 }
 
+void Context::log_timings(const std::vector<runtime::StepTime>& timings) const {
+  for (const auto& timing : timings) log_debug(fmt::format("{}: {} ns", timing.step, timing.nanoseconds));
+}
+
 Result<void> write_pid_file(const std::string& path, pid_t pid) {
   if (path.empty()) return {};
   return sys::replace_file(path, std::to_string(pid), 0644, sys::Durable::No);

@@ -16,6 +16,10 @@ struct Context {
   Args args;  // of the command
   /// Tells the operator something that is no failure: into the log.
   void (*warn)(const std::string& text);
+  bool debug = false;  // --debug: measure the steps of what is made
+  /// Writes into the log what each step took; nothing unless they were measured.
+  void log_timings(const std::vector<runtime::StepTime>& timings) const;
+  void (*log_debug)(const std::string& text);
 };
 
 /// A command answers with its exit status.

@@ -87,9 +87,11 @@ Result<int> exec(Context& context) {
   }
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
+  options.trace = context.debug;
   if (!detach) hold_signals();
   auto process = TRY(runtime::exec(record.pid, cgroups, options));
   for (const auto& warning : process.warnings) context.warn(warning);
+  context.log_timings(process.timings);
   if (!socket.empty() && process.console.valid()) {
     TRY(send_console(socket, process.console.get()));
     process.console.reset();

@@ -101,6 +101,7 @@ struct Created {
 Result<Created> make_container(Context& context, const std::string& id, const Bundle& bundle, int start_listener) {
   auto options = TRY(create_options(context, bundle, id));
   options.start_listener = start_listener;
+  options.trace = context.debug;
   Created created;
   created.container = TRY(runtime::create(bundle.spec, options));
   auto& init = created.container->init();
@@ -141,7 +142,8 @@ Result<int> create(Context& context) {
   TRY(context.store.claim(id));
   Claim claim(context.store, id);
   auto listener = TRY(context.store.listen_for_start(id));
-  TRY(make_container(context, id, bundle, listener.get()));
+  auto created = TRY(make_container(context, id, bundle, listener.get()));
+  context.log_timings(created.container->init().timings);
   claim.keep();
   return 0;
 }
@@ -161,6 +163,7 @@ Result<int> run(Context& context) {
     if (keep) claim.keep();
   };
   auto started = created.container->start();
+  context.log_timings(created.container->init().timings);
   if (!started) {
     finish(false);
     (void)sys::reap(created.container->init().pid);

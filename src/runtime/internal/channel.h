@@ -3,6 +3,7 @@
 //
 //   parent                                  child (runs the init steps in order)
 //     |  <---------- Warning text ----------  |  at any time
+//     |  <---------- Timing step, ns --------  |  only when traced, after each step
 //     |  <---------- Console + master fd ---  |  a terminal was made
 //     |  <---------- NeedMaps --------------  |  only with a new user namespace
 //     |  ----------- Go ------------------->  |  uid_map and gid_map are written
@@ -28,6 +29,7 @@ namespace sampan::runtime::internal {
 
 enum class Message : char {
   Warning = 'W',
+  Timing = 'T',
   Console = 'C',
   NeedMaps = 'U',
   NeedHooks = 'H',

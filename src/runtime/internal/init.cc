@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/internal/steps.h"
@@ -76,6 +77,16 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+int64_t monotonic_nanoseconds() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+void tell_time(Child& child, const char* step, int64_t nanoseconds) {
+  (void)child.channel.send(Message::Timing, fmt::format("{}\t{}", *step ? step : "find program", nanoseconds));
+}
+
 [[noreturn]] void give_up(Child& child, const Error& error) {
   child.channel.send_error(error);
   ::_exit(255);
@@ -114,7 +125,11 @@ Result<void> close_descriptors(Child& child) {
 void run_child(Child& child, std::span<const InitStep> steps) {
   reset_signals();
   for (const auto& step : steps) {
+    int64_t began = child.process.trace ? monotonic_nanoseconds() : 0;
     auto done = step.run(child);
+    // The filter that the last step loads may not let this process speak.
+    if (child.process.trace && (&step != &steps.back() || child.process.seccomp.empty()))
+      tell_time(child, step.name, monotonic_nanoseconds() - began);
     if (done) continue;
     if (*step.name == '\0') give_up(child, done.error());
     give_up(child, std::move(done).error().context(step.name));

@@ -134,6 +134,10 @@ Result<Message> receive(Channel& channel, Process& child) {
       case Message::Warning:
         child.warnings.push_back(std::move(received->text));
         break;
+      case Message::Timing:
+        if (auto pair = split_once(received->text, '\t'))
+          child.timings.push_back({std::string(pair->first), parse_int(pair->second).value_or(0)});
+        break;
       case Message::Console:
         if (!received->fds.empty()) child.console = std::move(received->fds[0]);
         break;
