@@ -1,23 +1,18 @@
 #!/usr/bin/env python3
-"""create + start + wait + remove through the API, against Debian's dockerd in the same run; then memory; then the
-runtime as a command against runc and crun on one bundle.
+"""create + start + wait + remove through the API, against Debian's dockerd in the same run; then memory.
 
 usage: ./dev bench start [--rounds N] [--quick]
 """
 import argparse
 import json
-import os
 import pathlib
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from engines import BIN, Sampan, engines, machine, percentile, private_kb, resident_kb, shims_of
+from engines import Sampan, engines, machine, percentile, private_kb, resident_kb, shims_of
 
 GOALS = {"none": 20, "bridge": 15}
 
@@ -101,59 +96,11 @@ def measure_memory(count):
         engine.stop()
 
 
-def make_bundle(directory):
-    """Docker's default container around a static `true`: its spec is the one that our own golden test holds."""
-    root = directory / "rootfs"
-    for name in ("bin", "proc", "sys", "dev", "etc", "tmp"):
-        (root / name).mkdir(parents=True)
-    shutil.copy("/bin/busybox", root / "bin" / "busybox")
-    (root / "bin" / "true").symlink_to("busybox")
-    golden = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden"
-    spec = json.loads((golden / "spec" / "default" / "expected.json").read_text())
-    spec["linux"]["seccomp"] = json.loads((golden / "seccomp" / "default" / "expected.json").read_text())
-    spec["mounts"] = [m for m in spec["mounts"] if not m["source"].startswith("/c/")]
-    spec["process"]["args"] = ["/bin/true"]
-    spec["process"].pop("rlimits", None)  # runc fails where a limit cannot be raised
-    spec["linux"]["cgroupsPath"] = f"/bench-{os.getpid()}"
-    spec["ociVersion"] = "1.0.2"
-    (directory / "config.json").write_text(json.dumps(spec))
-
-
-def measure_runtimes(rounds):
-    programs = {"sampan-runtime": BIN / "sampan-runtime", "runc": shutil.which("runc"), "crun": shutil.which("crun")}
-    times = {name: [] for name, program in programs.items() if program}
-    refusals = {}
-    with tempfile.TemporaryDirectory(prefix="bench-bundle-") as home:
-        bundle = pathlib.Path(home) / "bundle"
-        make_bundle(bundle)
-        for index in range(rounds):
-            for name in times:  # interleaved, so that a busy moment hits all alike
-                argv = [str(programs[name]), "--root", f"{home}/{name}", "run", "--bundle", str(bundle), f"b{index}"]
-                began = time.perf_counter()
-                done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL)
-                times[name].append((time.perf_counter() - began) * 1000)
-                if done.returncode != 0 and name == "sampan-runtime":
-                    raise RuntimeError(f"{name}: {done.stderr.decode()[-500:]}")
-                if done.returncode != 0:
-                    refusals[name] = done.stderr.decode().strip()[-200:]
-                    times[name].pop()
-    print(f"\n{'run of a static true':<22}{'p50 ms':>10}{'p99 ms':>10}")
-    for name, values in times.items():
-        if not values:
-            print(f"{name:<22}refuses this host: {refusals[name]}")
-            continue
-        print(f"{name:<22}{statistics.median(values):>10.2f}{percentile(values, 0.99):>10.2f}")
-    ours = statistics.median(times["sampan-runtime"])
-    for name in ("runc", "crun"):
-        if times.get(name):
-            print(f"sampan-runtime takes {ours / statistics.median(times[name]):.2f} of {name}'s time" + (" (goal 0.25)" if name == "runc" else ""))
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("engines", "memory", "runtimes"))
+    parser.add_argument("--only", choices=("engines", "memory"))
     options = parser.parse_args()
     rounds = 30 if options.quick else options.rounds
     print(machine())
@@ -161,8 +108,6 @@ def main():
         measure_engines(rounds, options.quick)
     if options.only in (None, "memory"):
         measure_memory(20 if options.quick else 100)
-    if options.only in (None, "runtimes"):
-        measure_runtimes(min(rounds, 100))
 
 
 if __name__ == "__main__":
