@@ -92,8 +92,7 @@ Result<int> dispatch(const Args& global, char** argv, char** envp) {
     if (command.name == global.rest()[0]) found = &command;
   });
   if (!found) return fail(Code::InvalidArgument, "No help topic for '{}'", global.rest()[0]);
-  // Whatever goes on to become a container's process must not show it a program that it could overwrite.
-  TRY_CONTEXT(sys::seal_own_program(argv, envp), "seal program");
+  if (found->enters) TRY_CONTEXT(sys::seal_own_program(argv, envp), "seal program");
   std::span<const std::string> words(global.rest());
   Context context{Store(global.get("root", "/run/sampan-runtime")), TRY(Args::parse(found->flags, words.subspan(1))),
                   warn, global.has("debug"), log_debug};

@@ -27,6 +27,8 @@ struct Command {
   std::string_view name, usage, help;
   std::span<const Flag> flags;
   Result<int> (*run)(Context&);
+  /// Makes processes that go on to be a container's: they must not show it a program that it could overwrite.
+  bool enters = false;
 };
 std::span<const Command> lifecycle_commands();  // create, run, start, delete, kill, pause, resume
 std::span<const Command> exec_commands();       // exec
