@@ -73,6 +73,7 @@ class Cgroup {
   static Cgroup open(const HostCgroups& host, const std::string& path);
 
   const std::string& path() const { return path_; }
+  const HostCgroups& host() const { return *host_; }
   /// Directory of the v2 cgroup for CLONE_INTO_CGROUP; invalid when there is no unified hierarchy.
   Result<sys::DirFd> v2_dir() const;
   /// Opened `tasks` (v1) or `cgroup.procs` (v2) files: writing "0" moves the calling single-threaded process.

@@ -21,6 +21,15 @@ Result<Fd> watch_directory(const std::string& dir) {
   return timer;
 }
 
+Result<Fd> watch_files(std::span<const std::string> files) {
+  Fd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!watch.valid()) return sys_error("inotify_init1");
+  for (const auto& file : files)
+    if (::inotify_add_watch(watch.get(), file.c_str(), IN_MODIFY | IN_DELETE_SELF) < 0)
+      return sys_error("inotify_add_watch", file);
+  return watch;
+}
+
 void drain_watch(int fd) {
   alignas(inotify_event) char buffer[4096];
   while (::read(fd, buffer, sizeof buffer) > 0) {

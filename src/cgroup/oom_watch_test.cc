@@ -1,0 +1,97 @@
+#include "cgroup/oom_watch.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "cgroup/internal/files.h"
+#include "sys/file.h"
+
+namespace sampan::cgroup {
+namespace {
+
+bool readable(int fd, int timeout_ms) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, timeout_ms) == 1;
+}
+
+/// Joins, then takes memory until it is killed for it.
+pid_t hungry_child(const Cgroup& cgroup) {
+  auto files = cgroup.join_fds();
+  EXPECT_TRUE(files);
+  pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  for (const auto& file : *files)
+    if (!sys::write_all(file.get(), "0")) ::_exit(1);
+  constexpr size_t kBlock = 1 << 20;
+  for (int i = 0; i < 512; ++i)
+    if (void* block = std::malloc(kBlock)) std::memset(block, i + 1, kBlock);
+  ::_exit(2);
+}
+
+TEST(OomWatch, a_kill_for_memory_and_the_removal_are_told) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  auto host = detect_host();
+  ASSERT_TRUE(host);
+  if (!host->has("memory")) GTEST_SKIP() << "no memory controller";
+  std::vector<std::string> warnings;
+  oci::Resources resources;
+  resources.memory.emplace().limit = 16 << 20;
+  resources.memory->swap = 16 << 20;
+  auto cgroup = Cgroup::create(*host, "/sampan-oom-test-" + std::to_string(::getpid()), resources, warnings);
+  ASSERT_TRUE(cgroup) << cgroup.error().message();
+  auto watch = OomWatch::open(*cgroup);
+  ASSERT_TRUE(watch) << watch.error().message();
+  EXPECT_EQ(watch->take()->count, 0U);
+  pid_t pid = hungry_child(*cgroup);
+  ASSERT_TRUE(readable(watch->fd(), 5000));
+  EXPECT_GE(watch->take()->count, 1U);
+  int status;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  EXPECT_GE(*cgroup->oom_kills(), 1U);
+  (void)watch->take();
+  EXPECT_TRUE(cgroup->remove());
+  EXPECT_TRUE(readable(watch->fd(), 5000));
+  auto news = watch->take();
+  ASSERT_TRUE(news);
+  EXPECT_TRUE(news->gone);
+  EXPECT_EQ(news->count, 0U);
+}
+
+TEST(OomWatch, version_2_counts_kills_by_memory_events) {
+  char root[] = "/tmp/cgroup.oom.XXXXXX";
+  ASSERT_TRUE(::mkdtemp(root));
+  HostCgroups host;
+  host.version = Version::V2;
+  host.v2_root = root;
+  std::string dir = std::string(root) + "/c";
+  auto put = [&](const char* file, const char* text) {
+    ASSERT_TRUE(sys::replace_file(dir + "/" + file, text, 0600, sys::Durable::No));
+  };
+  auto change = [&](const char* file, const char* text) {
+    ASSERT_TRUE(sys::write_all(sys::open_file(dir + "/" + file, O_WRONLY)->get(), text));
+  };
+  ASSERT_TRUE(sys::make_dirs(dir));
+  put("memory.events", "low 0\noom 1\noom_kill 1\n");
+  put("cgroup.events", "populated 1\nfrozen 0\n");
+  auto watch = OomWatch::open(Cgroup::open(host, "/c"));
+  ASSERT_TRUE(watch) << watch.error().message();
+  EXPECT_EQ(watch->take()->count, 0U) << "what was before is no news";
+  change("memory.events", "low 0\noom 3\noom_kill 3\n");
+  EXPECT_TRUE(readable(watch->fd(), 1000));
+  EXPECT_EQ(watch->take()->count, 2U);
+  EXPECT_FALSE(readable(watch->fd(), 0));
+  change("cgroup.events", "populated 0\nfrozen 0\n");
+  EXPECT_TRUE(readable(watch->fd(), 1000));
+  EXPECT_TRUE(watch->take()->gone);
+  EXPECT_TRUE(sys::remove_tree(root));
+}
+
+}  // namespace
+}  // namespace sampan::cgroup
