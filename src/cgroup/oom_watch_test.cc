@@ -3,11 +3,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
+#include <string>
 
 #include "cgroup/internal/files.h"
 #include "sys/file.h"
@@ -24,13 +25,15 @@ bool readable(int fd, int timeout_ms) {
 pid_t hungry_child(const Cgroup& cgroup) {
   auto files = cgroup.join_fds();
   EXPECT_TRUE(files);
+  sys::Fd keep(::memfd_create("hungry", MFD_CLOEXEC));
   pid_t pid = ::fork();
   if (pid != 0) return pid;
   for (const auto& file : *files)
     if (!sys::write_all(file.get(), "0")) ::_exit(1);
-  constexpr size_t kBlock = 1 << 20;
-  for (int i = 0; i < 512; ++i)
-    if (void* block = std::malloc(kBlock)) std::memset(block, i + 1, kBlock);
+  for (int i = 0; i < 64; ++i) {
+    std::string block(1 << 20, 'x');
+    if (!sys::write_all(keep.get(), block)) ::_exit(3);
+  }
   ::_exit(2);
 }
 
