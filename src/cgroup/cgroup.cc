@@ -86,6 +86,8 @@ Result<void> apply_all(const HostCgroups& host, const std::string& path, const o
     auto place = place_of(host, *controller, path);
     const char* name = controller->v1 ? controller->v1 : "unified";
     if (!place) {
+      if (controller == &internal::kUnified)
+        return fail(Code::InvalidArgument, "invalid configuration: cannot use unified on cgroup v1");
       warnings.push_back(fmt::format("this host has no {} controller; its limits were not set", name));
       continue;
     }
@@ -210,8 +212,9 @@ Result<bool> Cgroup::is_frozen() const {
 }
 
 Result<void> Cgroup::kill_all() const {
+  // One write kills all, and where it does not the list below is not empty.
   if (!host_->v2_root.empty() && internal::has_file(dir_in(host_->v2_root), "cgroup.kill"))
-    TRY(internal::write_value(dir_in(host_->v2_root), "cgroup.kill", "1"));
+    (void)internal::write_value(dir_in(host_->v2_root), "cgroup.kill", "1");
   auto left = TRY(processes());
   if (left.empty()) return {};
   bool frozen = freeze().has_value();  // nothing forks while the list is worked through

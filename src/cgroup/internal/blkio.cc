@@ -22,14 +22,34 @@ std::string device(int64_t major, int64_t minor) {
   return fmt::format("{}:{}", major, minor);
 }
 
+bool wants_weights(const oci::BlockIo& io) {
+  bool any = io.weight.value_or(0) != 0;
+  for (const auto& entry : io.weight_device) any = any || entry.weight.value_or(0) != 0;
+  return any;
+}
+
+/// The weight against a cgroup's own children went with the CFQ scheduler (5.0).
+Result<void> apply_leaf_weights_v1(const Request& request, const oci::BlockIo& io) {
+  bool any = io.leaf_weight.value_or(0) != 0;
+  for (const auto& entry : io.weight_device) any = any || entry.leaf_weight.value_or(0) != 0;
+  if (any && !has_file(request.dir, "blkio.leaf_weight")) {
+    request.warnings.push_back("this kernel has no block I/O leaf weights; they were not set");
+    return {};
+  }
+  if (io.leaf_weight.value_or(0) != 0) TRY(write_number(request.dir, "blkio.leaf_weight", *io.leaf_weight));
+  for (const auto& entry : io.weight_device)
+    if (entry.leaf_weight.value_or(0) != 0)
+      TRY(write_value(request.dir, "blkio.leaf_weight_device",
+                      fmt::format("{} {}", device(entry.major, entry.minor), *entry.leaf_weight)));
+  return {};
+}
+
 /// Weights exist only with the BFQ scheduler (or CFQ long ago), under names that differ by age.
 Result<void> apply_weights_v1(const Request& request, const oci::BlockIo& io) {
   bool bfq = has_file(request.dir, "blkio.bfq.weight");
   std::string file = bfq ? "blkio.bfq.weight" : "blkio.weight";
   std::string device_file = bfq ? "blkio.bfq.weight_device" : "blkio.weight_device";
-  bool any = io.weight.value_or(0) != 0;
-  for (const auto& entry : io.weight_device) any = any || entry.weight.value_or(0) != 0;
-  if (!any) return {};
+  if (!wants_weights(io)) return {};
   if (!has_file(request.dir, file)) {
     request.warnings.push_back("this kernel has no block I/O weights; they were not set");
     return {};
@@ -50,6 +70,7 @@ Result<void> throttle_v1(const Request& request, const std::vector<oci::Throttle
 Result<void> apply_v1(const Request& request) {
   const auto& io = *request.asked.block_io;
   TRY(apply_weights_v1(request, io));
+  TRY(apply_leaf_weights_v1(request, io));
   TRY(throttle_v1(request, io.throttle_read_bps_device, "blkio.throttle.read_bps_device"));
   TRY(throttle_v1(request, io.throttle_write_bps_device, "blkio.throttle.write_bps_device"));
   TRY(throttle_v1(request, io.throttle_read_iops_device, "blkio.throttle.read_iops_device"));
@@ -64,20 +85,26 @@ Result<void> throttle_v2(const Request& request, const std::vector<oci::Throttle
   return {};
 }
 
+/// The weight of BFQ keeps version 1's range; that of the cost model (io.weight) has its own.
 Result<void> apply_weights_v2(const Request& request, const oci::BlockIo& io) {
-  uint64_t weight = io.weight.value_or(0);
-  if (has_file(request.dir, "io.bfq.weight")) {
-    if (weight != 0) TRY(write_number(request.dir, "io.bfq.weight", static_cast<int64_t>(weight)));
-    for (const auto& entry : io.weight_device)
-      if (entry.weight.value_or(0) != 0)
-        TRY(write_value(request.dir, "io.bfq.weight",
-                        fmt::format("{} {}", device(entry.major, entry.minor), *entry.weight)));
+  bool bfq = has_file(request.dir, "io.bfq.weight");
+  const char* file = bfq ? "io.bfq.weight" : "io.weight";
+  auto scaled = [&](uint64_t weight) { return bfq ? weight : io_weight_of_blkio(weight); };
+  if (!wants_weights(io)) return {};
+  if (!has_file(request.dir, file)) {
+    request.warnings.push_back("this kernel has no block I/O weights; they were not set");
     return {};
   }
-  if (weight == 0) return {};
-  if (has_file(request.dir, "io.weight"))
-    return write_number(request.dir, "io.weight", static_cast<int64_t>(io_weight_of_blkio(weight)));
-  request.warnings.push_back("this kernel has no block I/O weights; they were not set");
+  if (io.weight.value_or(0) != 0) TRY(write_number(request.dir, file, static_cast<int64_t>(scaled(*io.weight))));
+  bool per_device = read_text(request.dir, file).starts_with("default");  // FALLBACK(linux<5.4): BFQ had one number
+  for (const auto& entry : io.weight_device) {
+    if (entry.weight.value_or(0) == 0) continue;
+    if (!per_device) {
+      request.warnings.push_back("this kernel has no block I/O weights for a device; they were not set");
+      return {};
+    }
+    TRY(write_value(request.dir, file, fmt::format("{} {}", device(entry.major, entry.minor), scaled(*entry.weight))));
+  }
   return {};
 }
 

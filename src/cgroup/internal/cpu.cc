@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 
 #include "base/strings.h"
@@ -27,10 +28,18 @@ bool asked(const oci::Resources& resources) {
   return resources.cpu.has_value();
 }
 
+/// Kernels before 5.14 have no burst: only one that is more than nothing is worth a word.
+Result<void> write_burst(const Request& request, const char* file, std::optional<uint64_t> burst) {
+  if (!burst) return {};
+  if (has_file(request.dir, file)) return write_number(request.dir, file, static_cast<int64_t>(*burst));
+  if (*burst != 0) request.warnings.push_back("this kernel has no CPU burst; it was not set");
+  return {};
+}
+
 /// The period before the quota when it grows, after it when it shrinks, whichever the kernel takes: burst must stay
 /// under the quota and the quota's ratio under the parent's at every moment.
 Result<void> apply_bandwidth_v1(const Request& request, const oci::CpuLimits& cpu) {
-  if (cpu.burst) TRY(write_number(request.dir, "cpu.cfs_burst_us", 0));
+  TRY(write_burst(request, "cpu.cfs_burst_us", cpu.burst ? std::optional<uint64_t>(0) : std::nullopt));
   bool period_written = false;
   if (cpu.period && *cpu.period != 0) {
     auto written = write_number(request.dir, "cpu.cfs_period_us", static_cast<int64_t>(*cpu.period));
@@ -42,9 +51,20 @@ Result<void> apply_bandwidth_v1(const Request& request, const oci::CpuLimits& cp
     if (!period_written && cpu.period && *cpu.period != 0)
       TRY(write_number(request.dir, "cpu.cfs_period_us", static_cast<int64_t>(*cpu.period)));
   }
-  if (cpu.burst && *cpu.burst != 0)
-    TRY(write_number(request.dir, "cpu.cfs_burst_us", static_cast<int64_t>(*cpu.burst)));
-  return {};
+  return write_burst(request, "cpu.cfs_burst_us", cpu.burst);
+}
+
+/// Period and runtime bound each other: a period that is refused is tried again after the runtime.
+Result<void> apply_realtime_v1(const Request& request, const oci::CpuLimits& cpu) {
+  int64_t period = static_cast<int64_t>(cpu.realtime_period.value_or(0)), runtime = cpu.realtime_runtime.value_or(0);
+  bool again = false;
+  if (period != 0) {
+    auto written = write_number(request.dir, "cpu.rt_period_us", period);
+    if (!written && (written.error().errno_value() != EINVAL || runtime == 0)) return written;
+    again = !written;
+  }
+  if (runtime != 0) TRY(write_number(request.dir, "cpu.rt_runtime_us", runtime));
+  return again ? write_number(request.dir, "cpu.rt_period_us", period) : Result<void>();
 }
 
 Result<void> apply_v1(const Request& request) {
@@ -56,10 +76,7 @@ Result<void> apply_v1(const Request& request) {
     if (taken > *cpu.shares) return fail(Code::InvalidArgument, "the minimum allowed cpu-shares is {}", taken);
   }
   TRY(apply_bandwidth_v1(request, cpu));
-  if (cpu.realtime_period && *cpu.realtime_period != 0)
-    TRY(write_number(request.dir, "cpu.rt_period_us", static_cast<int64_t>(*cpu.realtime_period)));
-  if (cpu.realtime_runtime && *cpu.realtime_runtime != 0)
-    TRY(write_number(request.dir, "cpu.rt_runtime_us", *cpu.realtime_runtime));
+  TRY(apply_realtime_v1(request, cpu));
   if (cpu.idle) TRY(write_number(request.dir, "cpu.idle", *cpu.idle));
   return {};
 }
@@ -69,15 +86,18 @@ Result<void> apply_v2(const Request& request) {
   if (cpu.idle) TRY(write_number(request.dir, "cpu.idle", *cpu.idle));
   if (cpu.shares && *cpu.shares != 0)
     TRY(write_number(request.dir, "cpu.weight", static_cast<int64_t>(cpu_weight_of_shares(*cpu.shares))));
-  if (cpu.burst) TRY(write_number(request.dir, "cpu.max.burst", 0));
+  TRY(write_burst(request, "cpu.max.burst", cpu.burst ? std::optional<uint64_t>(0) : std::nullopt));
   bool quota = cpu.quota && *cpu.quota != 0, period = cpu.period && *cpu.period != 0;
   if (quota || period) {
     std::string value = quota && *cpu.quota > 0 ? std::to_string(*cpu.quota) : "max";
-    if (!quota) value = words(read_text(request.dir, "cpu.max")).at(0);
+    if (!quota) {  // a new period leaves the quota as it is
+      auto now = words(read_text(request.dir, "cpu.max"));
+      if (!now.empty()) value = now[0];
+    }
     if (period) value += " " + std::to_string(*cpu.period);
     TRY(write_value(request.dir, "cpu.max", value));
   }
-  if (cpu.burst && *cpu.burst != 0) TRY(write_number(request.dir, "cpu.max.burst", static_cast<int64_t>(*cpu.burst)));
+  TRY(write_burst(request, "cpu.max.burst", cpu.burst));
   if ((cpu.realtime_period && *cpu.realtime_period) || (cpu.realtime_runtime && *cpu.realtime_runtime))
     request.warnings.push_back("real-time CPU limits do not exist on cgroup v2 and were not set");
   return {};

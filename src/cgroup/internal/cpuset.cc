@@ -25,7 +25,7 @@ Result<void> inherit(const std::string& parent, const std::string& dir, const ch
 
 Result<void> seed_cpuset(const std::string& root, const std::string& path) {
   std::string parent = root + path.substr(0, path.rfind('/')), dir = root + path;
-  if (parent != root && read_text(parent, "cpuset.mems").empty())
+  if (parent != root && (read_text(parent, "cpuset.mems").empty() || read_text(parent, "cpuset.cpus").empty()))
     TRY(seed_cpuset(root, path.substr(0, path.rfind('/'))));
   TRY(inherit(parent, dir, "cpuset.cpus"));
   return inherit(parent, dir, "cpuset.mems");

@@ -6,7 +6,7 @@ namespace sampan::cgroup::internal {
 namespace {
 
 constexpr int kTries = 500;
-constexpr std::chrono::milliseconds kPause{1};
+constexpr std::chrono::milliseconds kPause{1}, kPauseV2{10};
 
 }  // namespace
 
@@ -29,11 +29,12 @@ Result<void> set_frozen_v1(const std::string& dir, bool frozen) {
 
 Result<void> set_frozen_v2(const std::string& dir, bool frozen) {
   TRY(write_value(dir, "cgroup.freeze", frozen ? "1" : "0"));
+  if (!frozen) return {};  // a frozen parent may keep it still, and that is not ours to say
   for (int i = 0; i < kTries; ++i) {
-    if (read_flat(dir, "cgroup.events")["frozen"] == (frozen ? 1U : 0U)) return {};
-    await_change(dir, kPause);
+    if (read_flat(dir, "cgroup.events")["frozen"] == 1) return {};
+    await_change(dir, kPauseV2);  // woken by the change
   }
-  if (frozen) (void)write_value(dir, "cgroup.freeze", "0");
+  (void)write_value(dir, "cgroup.freeze", "0");  // never leave it half frozen
   return fail(Code::DeadlineExceeded, "unable to freeze \"{}\"", dir);
 }
 

@@ -42,7 +42,8 @@ Result<void> write_swap_v1(const Request& request, int64_t swap) {
 
 /// memory <= memory+swap must hold at every moment, so the one that grows goes first.
 Result<void> apply_limits_v1(const Request& request, int64_t limit, int64_t swap) {
-  if (limit == -1 && swap == 0) swap = -1;
+  // No limit on memory means none on memory+swap either, where that is counted.
+  if (limit == -1 && swap == 0 && has_file(request.dir, "memory.memsw.limit_in_bytes")) swap = -1;
   if (limit != 0 && swap != 0) {
     uint64_t current = read_number(request.dir, "memory.limit_in_bytes");
     if (swap == -1 || current < static_cast<uint64_t>(swap)) {
@@ -62,23 +63,34 @@ Result<void> apply_v1(const Request& request) {
   TRY(apply_limits_v1(request, memory.limit.value_or(0), memory.swap.value_or(0)));
   if (memory.reservation && *memory.reservation != 0)
     TRY(write_number(request.dir, "memory.soft_limit_in_bytes", *memory.reservation));
-  if (memory.kernel_tcp && *memory.kernel_tcp != 0)
-    TRY(write_number(request.dir, "memory.kmem.tcp.limit_in_bytes", *memory.kernel_tcp));
-  if (memory.kernel && *memory.kernel != 0)
-    request.warnings.push_back("kernel memory limits no longer exist and were not set");
+  if (memory.kernel.value_or(0) != 0 || memory.kernel_tcp.value_or(0) != 0)
+    request.warnings.push_back("kernel memory limits are obsolete and were not set");
   if (memory.disable_oom_killer && *memory.disable_oom_killer) TRY(write_value(request.dir, "memory.oom_control", "1"));
-  if (!memory.swappiness) return {};
+  if (!memory.swappiness || static_cast<int64_t>(*memory.swappiness) == -1) return {};  // -1: Docker's "as it is"
   if (*memory.swappiness > 100)
-    return fail(Code::InvalidArgument, "invalid memory swappiness value: {}", *memory.swappiness);
+    return fail(Code::InvalidArgument, "invalid memory swappiness value: {} (valid range is 0-100)",
+                *memory.swappiness);
   return write_number(request.dir, "memory.swappiness", static_cast<int64_t>(*memory.swappiness));
 }
 
+/// Only version 2 takes a limit below what is used, and kills for it; a caller may want to hear of it instead.
 Result<void> refuse_limit_below_usage(const Request& request, const oci::MemoryLimits& memory) {
-  if (!memory.check_before_update.value_or(false) || memory.limit.value_or(0) <= 0) return {};
-  uint64_t usage = read_number(request.dir, "memory.current");
-  if (static_cast<uint64_t>(*memory.limit) >= usage) return {};
-  return fail(Code::InvalidArgument, "rejecting memory limit {} as it is below the current usage {}", *memory.limit,
-              usage);
+  if (!memory.check_before_update.value_or(false)) return {};
+  int64_t limit = memory.limit.value_or(0), swap = memory.swap.value_or(0);
+  auto usage = static_cast<int64_t>(read_number(request.dir, "memory.current"));
+  if (swap > 0 && swap <= usage)
+    return fail(Code::InvalidArgument, "rejecting memory+swap limit {} <= usage {}", swap, usage);
+  if (limit > 0 && limit <= usage)
+    return fail(Code::InvalidArgument, "rejecting memory limit {} <= usage {}", limit, usage);
+  return {};
+}
+
+/// `swap` is without the memory. Where memory+swap equals memory, it is 0 and a limit; else 0 is no wish.
+Result<void> apply_swap_v2(const Request& request, int64_t swap, bool none) {
+  if (swap == 0 && !none) return {};
+  if (has_file(request.dir, "memory.swap.max")) return write_value(request.dir, "memory.swap.max", limit_text(swap));
+  if (swap > 0) request.warnings.push_back("this kernel does not account swap; the swap limit was not set");
+  return {};
 }
 
 Result<void> apply_v2(const Request& request) {
@@ -86,12 +98,7 @@ Result<void> apply_v2(const Request& request) {
   TRY(refuse_limit_below_usage(request, memory));
   int64_t limit = memory.limit.value_or(0);
   int64_t swap = TRY(swap_of_memory_swap(memory.swap.value_or(0), limit));
-  if (swap != 0) {
-    if (has_file(request.dir, "memory.swap.max"))
-      TRY(write_value(request.dir, "memory.swap.max", limit_text(swap)));
-    else if (swap != -1)
-      request.warnings.push_back("this kernel does not account swap; the swap limit was not set");
-  }
+  TRY(apply_swap_v2(request, swap, memory.swap.value_or(0) > 0));
   if (limit != 0) TRY(write_value(request.dir, "memory.max", limit_text(limit)));
   if (memory.reservation && *memory.reservation != 0)
     TRY(write_value(request.dir, "memory.low", limit_text(*memory.reservation)));
