@@ -24,22 +24,27 @@ using internal::Message;
 class RunningContainer final : public Container {
  public:
   RunningContainer(std::unique_ptr<cgroup::HostCgroups> own_host, cgroup::Cgroup cgroups, Process init, Channel channel,
-                   StateDocument state)
+                   StateDocument state, std::optional<oci::Seccomp> listener)
       : own_host_(std::move(own_host)),
         cgroups_(std::move(cgroups)),
         init_(std::move(init)),
         channel_(std::move(channel)),
-        state_(std::move(state)) {}
+        state_(std::move(state)),
+        listener_(std::move(listener)) {}
 
   Process& init() override { return init_; }
   const cgroup::Cgroup& cgroups() const override { return cgroups_; }
 
   Result<void> start() override {
     if (started_) return fail(Code::Conflict, "container {} has already been started", state_.id);
+    std::optional<internal::Agent> agent;
+    if (listener_) agent = TRY(internal::Agent::connect(*listener_));
     started_ = true;
     auto sent = channel_.send(Message::Go, format_state(state_));
     if (!sent) return fail(Code::Unavailable, "container {}: init has gone", state_.id);
-    auto outcome = internal::await_exec(channel_, init_);
+    std::optional<internal::Handover> handover;
+    if (agent) handover.emplace(internal::Handover{*agent, state_});
+    auto outcome = internal::await_exec(channel_, init_, handover ? &*handover : nullptr);
     channel_.close();
     return outcome;
   }
@@ -50,8 +55,8 @@ class RunningContainer final : public Container {
     auto killed = cgroups_.kill_all();
     if (!started_) (void)sys::reap(init_.pid);
     started_ = true;
-    TRY(std::move(killed));
-    return cgroups_.remove();
+    auto removed = cgroups_.remove();  // succeeds only when nothing is left inside, whatever the killing said
+    return removed || killed ? std::move(removed) : std::move(killed);
   }
 
  private:
@@ -60,6 +65,7 @@ class RunningContainer final : public Container {
   Process init_;
   Channel channel_;
   StateDocument state_;
+  std::optional<oci::Seccomp> listener_;  // only its path and metadata; when a rule asks an agent
   bool started_ = false;
 };
 
@@ -181,14 +187,25 @@ struct Seccomp {
   SeccompProgram compiled;
   std::span<const uint64_t> program;
   unsigned flags = 0;
+  std::optional<oci::Seccomp> listener;
 };
 
 Result<Seccomp> seccomp_of(const oci::Spec& spec, const CreateOptions& options) {
   Seccomp seccomp;
   const auto& section = spec.linux_->seccomp;
-  if (section && !section->listener_path.empty())
-    return fail(Code::NotImplemented, "seccomp listeners are not supported");
-  seccomp.flags = TRY(internal::seccomp_flags(section ? section->flags : std::vector<std::string>()));
+  if (section) {
+    bool listener = internal::needs_listener(*section);
+    if (listener && section->listener_path.empty())
+      return fail(Code::InvalidArgument, "linux.seccomp.listenerPath is not set, and a rule has SCMP_ACT_NOTIFY");
+    seccomp.flags = TRY(internal::section_flags(*section, listener));
+    if (listener) {
+      seccomp.listener.emplace();
+      seccomp.listener->listener_path = section->listener_path;
+      seccomp.listener->listener_metadata = section->listener_metadata;
+    }
+  } else {
+    seccomp.flags = TRY(internal::seccomp_flags({}));
+  }
   if (options.seccomp) {
     seccomp.program = *options.seccomp;
   } else if (section) {
@@ -200,12 +217,20 @@ Result<Seccomp> seccomp_of(const oci::Spec& spec, const CreateOptions& options) 
 
 }  // namespace
 
-Result<void> start_over(sys::Fd connection, const StateDocument& state) {
+Result<void> start_over(sys::Fd connection, const StateDocument& state, const oci::Seccomp* seccomp) {
   Channel channel(std::move(connection));
+  Process init;
+  std::optional<internal::Agent> agent;
+  std::optional<internal::Handover> handover;
+  if (seccomp && internal::needs_listener(*seccomp)) {
+    init.pid = state.pid;
+    init.pidfd = TRY(sys::open_pidfd(state.pid));
+    agent = TRY(internal::Agent::connect(*seccomp));
+    handover.emplace(internal::Handover{*agent, state});
+  }
   if (!channel.send(Message::Go, format_state(state)))
     return fail(Code::Unavailable, "container {}: init has gone", state.id);
-  Process unused;
-  return internal::await_exec(channel, unused);
+  return internal::await_exec(channel, init, handover ? &*handover : nullptr);
 }
 
 Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOptions& options) {
@@ -242,8 +267,9 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   TRY(await_ready(talk));
   undo.keep();
   state.status = "created";
-  return std::unique_ptr<Container>(std::make_unique<RunningContainer>(
-      std::move(own_host), std::move(cgroups), std::move(init), std::move(channel), std::move(state)));
+  return std::unique_ptr<Container>(std::make_unique<RunningContainer>(std::move(own_host), std::move(cgroups),
+                                                                       std::move(init), std::move(channel),
+                                                                       std::move(state), std::move(seccomp.listener)));
 }
 
 }  // namespace sampan::runtime

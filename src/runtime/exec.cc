@@ -50,6 +50,11 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
   plan.trace = options.trace;
   if (options.seccomp) plan.seccomp = *options.seccomp;
   plan.seccomp_flags = TRY(internal::seccomp_flags(options.seccomp_flags));
+  std::optional<internal::Agent> agent;
+  if (options.seccomp && options.listener && internal::needs_listener(*options.listener)) {
+    agent = TRY(internal::Agent::connect(*options.listener));
+    plan.seccomp_flags = TRY(internal::section_flags(*options.listener, true));
+  }
   Process child;
   TRY(internal::plan_capabilities(options.process, plan, child.warnings));
 
@@ -57,7 +62,9 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
   if (join.namespaces & sys::ns::kPid) birth.pid_namespace = pidfd.get();
   join.namespaces &= ~sys::ns::kPid;
   auto channel = TRY(internal::give_birth(birth, child));
-  auto running = internal::await_exec(channel, child);
+  std::optional<internal::Handover> handover;
+  if (agent) handover.emplace(internal::Handover{*agent, options.state});
+  auto running = internal::await_exec(channel, child, handover ? &*handover : nullptr);
   if (running) return child;
   internal::kill_and_reap(child);
   return std::move(running).error();

@@ -96,7 +96,8 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
 
 /// Starts an init that was created with a start_listener, by a connection to that socket: for a start that comes from
 /// another process than the create. Errors: as Container::start().
-Result<void> start_over(sys::Fd connection, const StateDocument& state);
+/// `seccomp`: the specification's section when it has one, for its listener.
+Result<void> start_over(sys::Fd connection, const StateDocument& state, const oci::Seccomp* seccomp = nullptr);
 
 struct ExecOptions {
   oci::Process process;
@@ -108,6 +109,8 @@ struct ExecOptions {
   bool detach_cgroup = false;  // stay in the caller's cgroup
   std::vector<std::string> group_add;
   std::vector<std::string> seccomp_flags;  // as in oci::Seccomp
+  const oci::Seccomp* listener = nullptr;  // the container's section when it has SCMP_ACT_NOTIFY: whom to tell, and
+  StateDocument state;                     // what of the container
 };
 
 /// Joins what a running init has. `init` is the pid of init, `cgroups` the container's. Threads: single-threaded

@@ -42,7 +42,7 @@ Result<void> set_all_uids(uid_t uid);
 Result<void> set_all_gids(gid_t gid);
 
 namespace seccomp_flag {
-inline constexpr unsigned kTsync = 1, kLog = 2, kSpecAllow = 4, kNewListener = 8;
+inline constexpr unsigned kTsync = 1, kLog = 2, kSpecAllow = 4, kNewListener = 8, kTsyncEsrch = 16, kWaitKillable = 32;
 }
 /// Loads a filter of 8-byte instructions; returns the listener's descriptor with kNewListener, an invalid one
 /// otherwise.

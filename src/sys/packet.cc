@@ -116,8 +116,12 @@ Result<std::optional<Packet>> receive_packet(int socket, std::chrono::millisecon
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  ssize_t got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  ssize_t got;
+  do {
+    got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
   if (got < 0) {
+    if (errno == ECONNRESET) return std::optional<Packet>(Packet{.end = true});
     if (errno == EAGAIN) return std::optional<Packet>();  // another thread took it
     return sys_error("recvmsg");
   }
@@ -151,11 +155,28 @@ Result<Fd> listen_packets(int dir, const std::string& name) {
 Result<Fd> connect_packets(int dir, const std::string& name) {
   auto socket = TRY(make_socket());
   sockaddr_un address = address_of(dir, name);
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+  int connected;
+  do {
+    connected = ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  } while (connected != 0 && errno == EINTR);
+  if (connected != 0) {
     Error error = sys_error("connect", name);
     bool missing = error.errno_value() == ENOENT;
     return std::move(error).with_code(missing ? Code::NotFound : Code::Unavailable);
   }
+  return socket;
+}
+
+Result<Fd> connect_stream(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return fail(Code::InvalidArgument, "socket path \"{}\" is longer than {} bytes", path, sizeof address.sun_path - 1);
+  path.copy(address.sun_path, path.size());
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return sys_error("socket");
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return sys_error("connect", path);
   return socket;
 }
 

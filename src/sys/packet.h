@@ -41,6 +41,9 @@ Result<Packet> receive_packet(int socket);
 Result<Fd> listen_packets(int dir, const std::string& name);
 /// Errors: NotFound, Unavailable (nobody listens).
 Result<Fd> connect_packets(int dir, const std::string& name);
+/// Connects to a byte-stream socket by its path. Errors: NotFound, Unavailable (nobody listens), InvalidArgument (the
+/// path is longer than a socket's name can be).
+Result<Fd> connect_stream(const std::string& path);
 /// nullopt: nobody is waiting.
 Result<std::optional<Fd>> accept_packets(int listener);
 

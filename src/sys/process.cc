@@ -67,9 +67,19 @@ Result<void> send_signal(const PidFd& process, int signal) {
   return {};
 }
 
+Result<Fd> take_descriptor(const PidFd& process, int number) {
+  long fd = ::syscall(SYS_pidfd_getfd, process.get(), number, 0);
+  if (fd < 0) return sys_error("pidfd_getfd", std::to_string(number));
+  return Fd(static_cast<int>(fd));
+}
+
 bool is_running(const PidFd& process) {
   pollfd entry{process.get(), POLLIN, 0};
-  return ::poll(&entry, 1, 0) == 0;
+  int ready;
+  do {
+    ready = ::poll(&entry, 1, 0);
+  } while (ready < 0 && errno == EINTR);
+  return ready == 0;
 }
 
 Result<bool> wait_exited(const PidFd& process, std::chrono::milliseconds patience) {

@@ -43,6 +43,8 @@ Result<Child> clone_process(const CloneOptions& options);
 Result<PidFd> open_pidfd(pid_t pid);
 Result<void> send_signal(const PidFd& process, int signal);
 bool is_running(const PidFd& process);
+/// A duplicate of a descriptor of another process. Errors: PermissionDenied without ptrace rights over it.
+Result<Fd> take_descriptor(const PidFd& process, int number);
 /// Waits until it has exited. false: the time ran out.
 Result<bool> wait_exited(const PidFd& process, std::chrono::milliseconds patience);
 

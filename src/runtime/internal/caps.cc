@@ -1,5 +1,6 @@
 #include "runtime/internal/steps.h"
 #include "sys/error.h"
+#include "sys/file.h"
 #include "sys/process.h"
 
 namespace sampan::runtime::internal {
@@ -18,6 +19,24 @@ Result<void> drop_privileges(Child& child) {
   return {};
 }
 
+namespace {
+
+/// The parent copies the listener out of this process and gives it to the agent before anything else happens here.
+/// Plain write and read: the filter is in force, and these two are what it must let through (or the agent must).
+Result<void> load_filter(Child& child) {
+  const auto& plan = child.process;
+  auto listener = TRY_CONTEXT(sys::load_seccomp(plan.seccomp, plan.seccomp_flags), "seccomp");
+  if (!listener.valid()) return {};
+  std::string packet = fmt::format("{}{}", static_cast<char>(Message::Listener), listener.get());
+  TRY_CONTEXT(sys::write_all(child.channel.fd(), packet), "seccomp listener");
+  char answer[1];
+  auto got = TRY_CONTEXT(sys::read_some(child.channel.fd(), answer), "seccomp listener");
+  if (got == 1 && answer[0] == static_cast<char>(Message::Go)) return {};
+  return fail(Code::Unavailable, "seccomp listener: nobody has taken it");
+}
+
+}  // namespace
+
 // Nothing between the filter and execve but capset and prctl: a profile may refuse any other call.
 Result<void> finish_privileges(Child& child) {
   const auto& plan = child.process;
@@ -28,12 +47,12 @@ Result<void> finish_privileges(Child& child) {
   if (no_new_privileges) TRY(sys::set_no_new_privileges());
   if (filter && !no_new_privileges) {
     TRY(sys::set_capabilities({now.permitted, now.permitted, now.inheritable}));
-    TRY_CONTEXT(sys::load_seccomp(plan.seccomp, plan.seccomp_flags), "seccomp");
+    TRY(load_filter(child));
   }
   TRY(sys::set_capabilities(final_sets));
   TRY(sys::clear_ambient_set());
   TRY(sys::raise_ambient(plan.ambient & final_sets.permitted & final_sets.inheritable));
-  if (filter && no_new_privileges) TRY_CONTEXT(sys::load_seccomp(plan.seccomp, plan.seccomp_flags), "seccomp");
+  if (filter && no_new_privileges) TRY(load_filter(child));
   return {};
 }
 

@@ -11,6 +11,8 @@
 //     |  ----------- Go + state ----------->  |  prestart and createRuntime have run
 //     |  <---------- Ready -----------------  |  create() returns
 //     |  ----------- Go + state ----------->  |  start()
+//     |  <---------- Listener number -------  |  only with SCMP_ACT_NOTIFY, by write(2): the filter is loaded
+//     |  ----------- Go ------------------->  |  the agent has the listener; read by read(2)
 //     |  <---------- end of file -----------  |  execve has closed it: start() returns
 //
 // Instead of any of its packets the child may send Error (code, errno, text), and exits. End of file before Ready means
@@ -33,6 +35,7 @@ enum class Message : char {
   Console = 'C',
   NeedMaps = 'U',
   NeedHooks = 'H',
+  Listener = 'L',
   Ready = 'R',
   Go = 'G',
   Error = 'E',

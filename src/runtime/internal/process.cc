@@ -126,7 +126,7 @@ Result<Channel> give_birth(const Birth& birth, Process& child) {
   return std::move(ready).error();
 }
 
-Result<Message> receive(Channel& channel, Process& child) {
+Result<Message> receive(Channel& channel, Process& child, std::string* text) {
   for (;;) {
     auto received = channel.receive();
     if (!received) return std::move(received).error();
@@ -144,15 +144,23 @@ Result<Message> receive(Channel& channel, Process& child) {
       case Message::Error:
         return unpack_error(received->text);
       default:
+        if (text) *text = std::move(received->text);
         return received->message;
     }
   }
 }
 
-Result<void> await_exec(Channel& channel, Process& child) {
-  // End of file is execve, or death by a signal: that the caller will see as any other exit.
-  TRY(receive(channel, child));
-  return {};
+Result<void> await_exec(Channel& channel, Process& child, const Handover* handover) {
+  for (;;) {
+    // End of file is execve, or death by a signal: that the caller will see as any other exit.
+    std::string text;
+    if (TRY(receive(channel, child, &text)) != Message::Listener) return {};
+    auto number = parse_int(text);
+    if (!handover || !number) return fail(Code::Internal, "a seccomp listener that nobody asked for");
+    auto listener = TRY_CONTEXT(sys::take_descriptor(child.pidfd, static_cast<int>(*number)), "seccomp listener");
+    TRY_CONTEXT(handover->agent.hand_over(listener.get(), handover->state, child.pid), "seccomp listenerPath");
+    TRY(channel.send(Message::Go));
+  }
 }
 
 void kill_and_reap(const Process& child) {

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "cgroup/cgroup.h"
 #include "runtime/internal/channel.h"
+#include "runtime/internal/seccomp.h"
 #include "runtime/internal/steps.h"
 #include "runtime/runtime.h"
 
@@ -23,9 +24,14 @@ struct Birth {
 Result<Channel> give_birth(const Birth& birth, Process& child);
 /// The child's next message that is more than news: warnings and the console are put into `child` on the way, an
 /// error is returned as one.
-Result<Message> receive(Channel& channel, Process& child);
-/// Reads until the child's execve has closed the channel.
-Result<void> await_exec(Channel& channel, Process& child);
+Result<Message> receive(Channel& channel, Process& child, std::string* text = nullptr);
+/// What the agent that answers SCMP_ACT_NOTIFY is told.
+struct Handover {
+  const Agent& agent;
+  const StateDocument& state;
+};
+/// Reads until the child's execve has closed the channel; hands the listener of its filter over on the way.
+Result<void> await_exec(Channel& channel, Process& child, const Handover* handover = nullptr);
 /// Reaps a child that went without a word, and says how.
 Error death_of(Process& child);
 void kill_and_reap(const Process& child);

@@ -42,12 +42,16 @@ Result<uint32_t> architecture(std::string_view name) {
   std::string_view plain = name.starts_with("SCMP_ARCH_") ? name.substr(10) : name;
   for (const auto& known : kArchitectures)
     if (known.name == plain) return known.token;
-  // An architecture that this library does not know cannot run here either.
-  return uint32_t{0};
+  // Real ones that this library does not know: they cannot run here either.
+  for (std::string_view foreign : {"LOONGARCH64", "M68K", "SH", "SHEB"})
+    if (foreign == plain) return uint32_t{0};
+  return fail(Code::InvalidArgument, "unknown seccomp architecture \"{}\"", name);
 }
 
 Result<uint32_t> action(std::string_view name, std::optional<uint32_t> errno_ret) {
   uint32_t value = errno_ret.value_or(EPERM);
+  if (errno_ret && name != "SCMP_ACT_ERRNO" && name != "SCMP_ACT_TRACE")
+    return fail(Code::InvalidArgument, "seccomp action \"{}\" takes no errnoRet", name);
   if (name == "SCMP_ACT_ALLOW") return uint32_t{SCMP_ACT_ALLOW};
   if (name == "SCMP_ACT_ERRNO") return uint32_t{SCMP_ACT_ERRNO(value)};
   if (name == "SCMP_ACT_KILL" || name == "SCMP_ACT_KILL_THREAD") return uint32_t{SCMP_ACT_KILL_THREAD};
@@ -55,7 +59,7 @@ Result<uint32_t> action(std::string_view name, std::optional<uint32_t> errno_ret
   if (name == "SCMP_ACT_TRAP") return uint32_t{SCMP_ACT_TRAP};
   if (name == "SCMP_ACT_TRACE") return uint32_t{SCMP_ACT_TRACE(value)};
   if (name == "SCMP_ACT_LOG") return uint32_t{SCMP_ACT_LOG};
-  if (name == "SCMP_ACT_NOTIFY") return fail(Code::NotImplemented, "seccomp notification is not supported");
+  if (name == "SCMP_ACT_NOTIFY") return uint32_t{SCMP_ACT_NOTIFY};
   return fail(Code::InvalidArgument, "unknown seccomp action \"{}\"", name);
 }
 
@@ -176,15 +180,45 @@ Result<unsigned> seccomp_flags(const std::vector<std::string>& names) {
       flags |= sys::seccomp_flag::kSpecAllow;
     else if (name == "SECCOMP_FILTER_FLAG_TSYNC")
       flags |= sys::seccomp_flag::kTsync;
+    else if (name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
+      flags |= sys::seccomp_flag::kWaitKillable;
     else
       return fail(Code::InvalidArgument, "unknown seccomp flag \"{}\"", name);
   }
   return flags;
 }
 
+bool needs_listener(const oci::Seccomp& seccomp) {
+  return std::any_of(seccomp.syscalls.begin(), seccomp.syscalls.end(),
+                     [](const oci::SeccompRule& rule) { return rule.action == "SCMP_ACT_NOTIFY"; });
+}
+
+Result<void> check_notify(const oci::Seccomp& seccomp) {
+  if (seccomp.default_action == "SCMP_ACT_NOTIFY")
+    return fail(Code::InvalidArgument, "SCMP_ACT_NOTIFY cannot be used as default action");
+  // The number of the listener is told by write(2) when the filter is already there.
+  for (const auto& rule : seccomp.syscalls)
+    if (rule.action == "SCMP_ACT_NOTIFY" &&
+        std::find(rule.names.begin(), rule.names.end(), "write") != rule.names.end())
+      return fail(Code::InvalidArgument, "SCMP_ACT_NOTIFY cannot be used for the write syscall");
+  return {};
+}
+
+Result<unsigned> section_flags(const oci::Seccomp& seccomp, bool listener) {
+  unsigned flags = TRY(seccomp_flags(seccomp.flags));
+  if ((flags & sys::seccomp_flag::kWaitKillable) && !listener)
+    return fail(Code::InvalidArgument, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a rule with SCMP_ACT_NOTIFY");
+  if (!listener) return flags;
+  flags |= sys::seccomp_flag::kNewListener;
+  // Both of them answer with a number; the kernel wants to be told which one is meant.
+  if (flags & sys::seccomp_flag::kTsync) flags |= sys::seccomp_flag::kTsyncEsrch;
+  return flags;
+}
+
 }  // namespace internal
 
 Result<SeccompProgram> internal::compile_plainly(const oci::Seccomp& seccomp) {
+  TRY(internal::check_notify(seccomp));
   uint32_t default_action = TRY(internal::action(seccomp.default_action, seccomp.default_errno_ret));
   internal::Filter filter(seccomp_init(default_action));
   if (!filter) return fail(Code::ResourceExhausted, "seccomp_init: out of memory");
