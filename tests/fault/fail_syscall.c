@@ -11,7 +11,6 @@
  * -a traces a process that is there already beside the program. The report is one line: the number of calls counted,
  * then the call that was hit, its errno, and "program" or "child". The exit status is the program's (128 + signal).
  */
-#define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,11 +31,11 @@
 
 enum mode { MODE_ERROR, MODE_KILL, MODE_EINTR };
 
-/* These cannot fail, or what calls them is the C library before main(). */
+/* These cannot fail, or only the C library calls them, which then goes on by mmap or ends before main(). */
 static const int kNeverFail[] = {
     SYS_exit,        SYS_exit_group,      SYS_rt_sigreturn, SYS_restart_syscall, SYS_getpid,  SYS_gettid,
     SYS_getppid,     SYS_getuid,          SYS_geteuid,      SYS_getgid,          SYS_getegid, SYS_umask,
-    SYS_sched_yield, SYS_set_tid_address, SYS_rseq,         SYS_set_robust_list, SYS_munmap,
+    SYS_sched_yield, SYS_set_tid_address, SYS_rseq,         SYS_set_robust_list, SYS_munmap,  SYS_brk,
 #ifdef SYS_arch_prctl
     SYS_arch_prctl,
 #endif
@@ -48,10 +47,10 @@ static const int kNoSpace[] = {
     SYS_mkdir,        SYS_symlink,   SYS_rename,
 #endif
 };
-static const int kNoMemory[] = {SYS_mmap,   SYS_mremap,     SYS_mprotect,  SYS_brk,    SYS_clone,    SYS_clone3,
-                                SYS_execve, SYS_seccomp,    SYS_prctl,     SYS_keyctl, SYS_setsid,   SYS_unshare,
-                                SYS_mount,  SYS_pivot_root, SYS_setgroups, SYS_socket, SYS_fsconfig, SYS_move_mount,
-                                SYS_sendto, SYS_sendmsg,    SYS_setns};
+static const int kNoMemory[] = {SYS_mmap,     SYS_mremap,     SYS_mprotect,   SYS_clone,     SYS_clone3,
+                                SYS_execve,   SYS_seccomp,    SYS_prctl,      SYS_keyctl,    SYS_setsid,
+                                SYS_unshare,  SYS_mount,      SYS_pivot_root, SYS_setgroups, SYS_socket,
+                                SYS_fsconfig, SYS_move_mount, SYS_sendto,     SYS_sendmsg,   SYS_setns};
 static const int kInterruptible[] = {
     SYS_read,    SYS_write, SYS_recvmsg, SYS_recvfrom, SYS_sendmsg, SYS_sendto,
     SYS_accept4, SYS_ppoll, SYS_waitid,  SYS_wait4,    SYS_connect, SYS_openat,

@@ -39,8 +39,12 @@ class Claim {
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   void keep() { kept_ = true; }
+  Result<void> forget() {
+    kept_ = true;
+    return store_.forget(id_);
+  }
   ~Claim() {
-    if (!kept_) store_.forget(id_);
+    if (!kept_) (void)store_.forget(id_);  // a leftover answers "already exists"
   }
 
  private:
@@ -55,11 +59,12 @@ std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
   return path.starts_with('/') ? path : "/" + path;
 }
 
-Record record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
+Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
   Record record;
   record.id = id;
   record.pid = pid;
   record.pid_start = process_start(pid);
+  if (record.pid_start == 0) return fail(Code::Unavailable, "container init {} has gone", pid);
   record.bundle = bundle.path;
   record.rootfs = bundle.rootfs;
   record.created = now_text();
@@ -105,9 +110,9 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
   Created created;
   created.container = TRY(runtime::create(bundle.spec, options));
   auto& init = created.container->init();
-  created.record = record_of(bundle, id, init.pid);
   for (const auto& warning : init.warnings) context.warn(warning);
   auto done = [&]() -> Result<void> {
+    created.record = TRY(record_of(bundle, id, init.pid));
     std::string socket = context.args.get("console-socket");
     if (!socket.empty() && init.console.valid()) {
       TRY(send_console(socket, init.console.get()));
@@ -139,7 +144,7 @@ Result<int> create(Context& context) {
   std::string id = TRY(container_id(context));
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   TRY(check_console(context, bundle.spec, true));
-  TRY(context.store.claim(id));
+  TRY(context.store.claim(id, cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   auto listener = TRY(context.store.listen_for_start(id));
   auto created = TRY(make_container(context, id, bundle, listener.get()));
@@ -153,14 +158,19 @@ Result<int> run(Context& context) {
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   bool detach = context.args.has("detach");
   TRY(check_console(context, bundle.spec, detach));
-  TRY(context.store.claim(id));
+  TRY(context.store.claim(id, cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   if (!detach) hold_signals();
   auto created = TRY(make_container(context, id, bundle, -1));
   auto finish = [&](bool keep) {
-    (void)created.container->destroy();  // an exit status must not be lost to a cgroup that lingers
+    auto destroyed = created.container->destroy();
     run_late_hooks(context, "poststop", &oci::Hooks::poststop, created.record, "stopped");
-    if (keep) claim.keep();
+    // An exit status must not be lost to a cgroup that lingers: it is a warning, and left to `delete`.
+    if (keep || !destroyed)
+      claim.keep();
+    else
+      destroyed = claim.forget();
+    if (!destroyed) context.warn(destroyed.error().message());
   };
   auto started = created.container->start();
   context.log_timings(created.container->init().timings);
@@ -190,7 +200,9 @@ Result<int> start(Context& context) {
       return fail(Code::Conflict, "cannot start an already running container");
   }
   auto connection = TRY(context.store.connect_to_start(record.id));
-  auto started = runtime::start_over(std::move(connection), state_of(record, "created"));
+  auto started =
+      runtime::start_over(std::move(connection), state_of(record, "created"),
+                          record.spec.linux_ && record.spec.linux_->seccomp ? &*record.spec.linux_->seccomp : nullptr);
   context.store.start_done(record.id);
   if (!started) return std::move(started).error();
   run_late_hooks(context, "poststart", &oci::Hooks::poststart, record, "running");
@@ -205,6 +217,10 @@ Result<int> kill(Context& context) {
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
   if (context.args.has("all")) {
+    if (signal == SIGKILL) {  // frozen ones and those just being forked too
+      TRY(cgroups.kill_all());
+      return 0;
+    }
     for (pid_t pid : TRY(cgroups.processes())) ::kill(pid, signal);
     return 0;
   }
@@ -226,13 +242,31 @@ Result<void> kill_init(const Record& record, const cgroup::Cgroup& cgroups) {
   return {};
 }
 
+/// False for what Cgroup::create() refuses: nothing was made there, and "/.." holds every process of the host.
+bool may_be_ours(const std::string& cgroup_path) {
+  std::string text = cgroup_path + "/";
+  return text.find("//") == std::string::npos && text.find("/./") == std::string::npos &&
+         text.find("/../") == std::string::npos && text.size() > 2 && text.starts_with('/');
+}
+
+/// What a create left that was killed before it wrote its state.
+Result<void> remove_cut_off(const Store& store, const std::string& id) {
+  if (std::string path = store.claimed_cgroup(id); may_be_ours(path)) {
+    auto host = TRY(cgroup::detect_host());
+    auto cgroups = cgroup::Cgroup::open(host, path);
+    TRY(cgroups.kill_all());
+    TRY(cgroups.remove());
+  }
+  return store.forget(id);
+}
+
 Result<int> remove(Context& context) {
   std::string id = TRY(container_id(context));
   bool force = context.args.has("force");
   auto record = context.store.load(id);
   if (!record) {
     if (!force || record.error().code() != Code::NotFound) return std::move(record).error();
-    context.store.forget(id);  // what a cut-off create left
+    TRY(remove_cut_off(context.store, id));
     return 0;
   }
   auto status = TRY(context.store.status(*record));
@@ -243,7 +277,7 @@ Result<int> remove(Context& context) {
   TRY(kill_init(*record, cgroups));
   TRY(cgroups.remove());
   run_late_hooks(context, "poststop", &oci::Hooks::poststop, *record, "stopped");
-  context.store.forget(id);
+  TRY(context.store.forget(id));
   return 0;
 }
 
@@ -266,8 +300,8 @@ Result<int> resume(Context& context) {
 }
 
 constexpr Command kCommands[] = {
-    {"create", "<container-id>", "create a container", kCreateFlags, create},
-    {"run", "<container-id>", "create and run a container", kRunFlags, run},
+    {"create", "<container-id>", "create a container", kCreateFlags, create, true},
+    {"run", "<container-id>", "create and run a container", kRunFlags, run, true},
     {"start", "<container-id>", "execute the user defined process in a created container", {}, start},
     {"kill", "<container-id> [signal]", "send a signal (default: SIGTERM) to the container's init process", kKillFlags,
      kill},

@@ -48,12 +48,21 @@ uint64_t process_start(pid_t pid) {
   return parse_uint(fields[19]).value_or(0);
 }
 
-Result<void> Store::claim(const std::string& id) const {
+Result<void> Store::claim(const std::string& id, const std::string& cgroup_path) const {
   TRY(check_id(id));
   TRY(sys::make_dirs(root_, 0700));
-  if (::mkdir(dir(id).c_str(), 0711) == 0) return {};
-  if (errno == EEXIST) return fail(Code::Conflict, "container with given ID already exists");
-  return sys::sys_error("mkdir", dir(id));
+  if (::mkdir(dir(id).c_str(), 0711) != 0) {
+    if (errno == EEXIST) return fail(Code::Conflict, "container with given ID already exists");
+    return sys::sys_error("mkdir", dir(id));
+  }
+  if (::symlink(cgroup_path.c_str(), (dir(id) + "/cgroup").c_str()) == 0) return {};
+  Error error = sys::sys_error("symlink", dir(id) + "/cgroup");
+  (void)forget(id);  // the first error is the one to tell
+  return error;
+}
+
+std::string Store::claimed_cgroup(const std::string& id) const {
+  return sys::read_link(dir(id) + "/cgroup").value_or("");
 }
 
 Result<void> Store::save(const Record& record) const {
@@ -76,9 +85,9 @@ std::vector<std::string> Store::ids() const {
   return out;
 }
 
-void Store::forget(const std::string& id) const {
-  (void)sys::remove_tree(dir(id));
-}  // a leftover answers "already exists"
+Result<void> Store::forget(const std::string& id) const {
+  return sys::remove_tree(dir(id));
+}
 
 Result<sys::Fd> Store::listen_for_start(const std::string& id) const {
   auto where = TRY(sys::open_dir(dir(id)));

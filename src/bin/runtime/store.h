@@ -1,7 +1,7 @@
 #pragma once
 // What sampan-runtime remembers of a container between two of its commands: <root>/<id>/state.json, and beside it
-// start.sock as long as init waits for its start. A directory without a readable state is a create that was cut off;
-// `delete --force` removes it.
+// start.sock as long as init waits for its start. A directory without a state is a create that was cut off; its link
+// "cgroup" tells `delete --force` where the control groups and the processes of that create are.
 
 #include <boost/describe/class.hpp>
 
@@ -43,12 +43,15 @@ class Store {
   std::string dir(const std::string& id) const { return root_ + "/" + id; }
 
   /// Claims the id by making its directory. Errors: Conflict when it is taken, InvalidArgument.
-  Result<void> claim(const std::string& id) const;
+  Result<void> claim(const std::string& id, const std::string& cgroup_path) const;
+  /// What claim() was told; empty when it was cut off before it wrote that down.
+  std::string claimed_cgroup(const std::string& id) const;
   Result<void> save(const Record& record) const;
   /// Errors: NotFound with runc's words.
   Result<Record> load(const std::string& id) const;
   std::vector<std::string> ids() const;
-  void forget(const std::string& id) const;
+  /// What is left after an error is a claim that `delete --force` removes.
+  Result<void> forget(const std::string& id) const;
 
   /// The listener that a created init waits on, and a connection to it.
   Result<sys::Fd> listen_for_start(const std::string& id) const;
