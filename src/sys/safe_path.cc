@@ -152,16 +152,29 @@ Result<ParentAndName> open_parent_in_root(int root, std::string_view path) {
   return ParentAndName(TRY(open_dir_in_root(root, parent)), std::move(name));
 }
 
-Result<Fd> create_file_in_root(int root, std::string_view path, unsigned mode, FileType existing) {
-  auto found = open_in_root(root, path, O_PATH);
-  if (!found && found.error().errno_value() == ENOENT) {
+namespace {
+
+/// Where a path ends whose last component may be a dangling link, or a chain of them. The directories on the way are
+/// made. The result may hold links and "..": it is for one more lookup inside the root.
+Result<std::string> end_of_links(int root, std::string path) {
+  for (int links = 0; links <= kMaxLinks; ++links) {
     std::string parent, name;
     if (!splits(path, parent, name)) return fail(Code::InvalidArgument, "\"{}\" names no entry of a directory", path);
     auto dir = TRY(make_dirs_in_root(root, parent, 0755));
-    // A dangling link as the last component: its target is made, inside the root.
     std::string target = link_target(dir.get(), name);
-    int flags = O_RDWR | O_CREAT | (target.empty() ? O_EXCL | O_NOFOLLOW : 0);
-    int fd = openat2_in_root(root, normal_tail(path).c_str(), flags, mode);
+    if (target.empty()) return path;
+    path = target.starts_with('/') ? target : parent + "/" + target;
+  }
+  return sys_error_of(ELOOP, "open", path);
+}
+
+}  // namespace
+
+Result<Fd> create_file_in_root(int root, std::string_view path, unsigned mode, FileType existing) {
+  auto found = open_in_root(root, path, O_PATH);
+  if (!found && found.error().errno_value() == ENOENT) {
+    std::string end = TRY(end_of_links(root, std::string(path)));
+    int fd = openat2_in_root(root, normal_tail(end).c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     if (fd >= 0) return Fd(fd);
     if (fd != -EEXIST) return open_error(-fd, path);
     found = open_in_root(root, path, O_PATH);

@@ -42,8 +42,9 @@ Result<DirFd> open_dir_in_root(int root, std::string_view path);
 Result<DirFd> make_dirs_in_root(int root, std::string_view path, unsigned mode);
 
 enum class FileType { Regular, Any };
-/// Makes the missing parents (0755) and opens the file read-write, creating it with `mode` when it is missing. An
-/// existing one must be a regular file (or, with FileType::Any, anything but a directory: it is then opened O_PATH).
+/// Makes the missing parents (0755) and opens the file read-write, creating it with `mode` when it is missing; a
+/// dangling link's target is made, with its parents. An existing one must be a regular file (or, with FileType::Any,
+/// anything but a directory: it is then opened O_PATH).
 Result<Fd> create_file_in_root(int root, std::string_view path, unsigned mode, FileType existing = FileType::Regular);
 
 /// The directory that holds the final component, and that component, which is not looked at.

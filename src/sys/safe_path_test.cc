@@ -79,6 +79,16 @@ TEST_F(SafePath, directories_are_made_inside_whatever_links_say) {
   EXPECT_TRUE(make_dirs_in_root(root_.get(), "/", 0755));
 }
 
+TEST_F(SafePath, a_dangling_link_is_made_true_with_the_directories_on_its_way) {
+  link("dangling", "chain");
+  ASSERT_TRUE(create_file_in_root(root_.get(), "chain", 0644));
+  EXPECT_TRUE(path_exists(top_ + "/root/new/place"));
+  link("../../../high/file", "climbing");
+  ASSERT_TRUE(create_file_in_root(root_.get(), "climbing", 0644));
+  EXPECT_TRUE(path_exists(top_ + "/root/high/file"));
+  EXPECT_EQ(create_file_in_root(root_.get(), "loop", 0644).error().errno_value(), ELOOP);
+}
+
 TEST_F(SafePath, files_are_created_inside_and_types_are_checked) {
   ASSERT_TRUE(create_file_in_root(root_.get(), "absolute/new", 0644));
   EXPECT_TRUE(path_exists(top_ + "/root" + top_ + "/canary/new"));
