@@ -188,6 +188,14 @@ struct Personality {
   std::string domain;
   std::vector<std::string> flags;
 };
+struct IntelRdt {
+  std::string clos_id, l3_cache_schema, mem_bw_schema;
+};
+struct MemoryPolicy {
+  std::string mode;  // "MPOL_BIND", ...
+  std::string nodes;
+  std::vector<std::string> flags;  // "MPOL_F_STATIC_NODES", ...
+};
 struct TimeOffset {
   int64_t secs = 0;
   uint32_t nanosecs = 0;
@@ -205,6 +213,8 @@ struct Linux {
   std::string mount_label;
   std::optional<Personality> personality;
   std::map<std::string, TimeOffset> time_offsets;
+  std::optional<IntelRdt> intel_rdt;
+  std::optional<MemoryPolicy> memory_policy;
 };
 struct Spec {
   std::string oci_version = "1.2.0";
@@ -263,15 +273,19 @@ BOOST_DESCRIBE_STRUCT(Seccomp, (),
                       (default_action, default_errno_ret, architectures, flags, listener_path, listener_metadata,
                        syscalls))
 BOOST_DESCRIBE_STRUCT(Personality, (), (domain, flags))
+BOOST_DESCRIBE_STRUCT(IntelRdt, (), (clos_id, l3_cache_schema, mem_bw_schema))
+BOOST_DESCRIBE_STRUCT(MemoryPolicy, (), (mode, nodes, flags))
 BOOST_DESCRIBE_STRUCT(TimeOffset, (), (secs, nanosecs))
 BOOST_DESCRIBE_STRUCT(Linux, (),
                       (uid_mappings, gid_mappings, sysctl, resources, cgroups_path, namespaces, devices, seccomp,
-                       rootfs_propagation, masked_paths, readonly_paths, mount_label, personality, time_offsets))
+                       rootfs_propagation, masked_paths, readonly_paths, mount_label, personality, time_offsets,
+                       intel_rdt, memory_policy))
 BOOST_DESCRIBE_STRUCT(Spec, (), (oci_version, process, root, hostname, domainname, mounts, hooks, annotations, linux_))
 
 namespace internal {
 inline constexpr codec::JsonName kSpecNames[] = {{"console_size", "consoleSize"},
                                                  {"clazz", "class"},
+                                                 {"clos_id", "closID"},
                                                  {"final_", "final"},
                                                  {"linux_", "linux"},
                                                  {"container_id", "containerID"},

@@ -10,6 +10,7 @@
 #include "runtime/internal/plan.h"
 #include "runtime/internal/process.h"
 #include "runtime/internal/seccomp.h"
+#include "runtime/internal/validate.h"
 #include "runtime/runtime.h"
 #include "sys/error.h"
 #include "sys/file.h"
@@ -107,13 +108,6 @@ class Undo {
   const cgroup::Cgroup* cgroups_;
   const Process* process_ = nullptr;
 };
-
-Result<void> check_spec(const oci::Spec& spec) {
-  if (!spec.process) return fail(Code::InvalidArgument, "the specification has no process");
-  if (spec.process->args.empty()) return fail(Code::InvalidArgument, "process.args is empty");
-  if (!spec.linux_) return fail(Code::InvalidArgument, "the specification has no \"linux\" section");
-  return {};
-}
 
 std::string cgroup_path_of(const oci::Spec& spec, const CreateOptions& options) {
   if (!options.cgroup_path.empty()) return options.cgroup_path;
@@ -234,9 +228,10 @@ Result<void> start_over(sys::Fd connection, const StateDocument& state, const oc
 }
 
 Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOptions& options) {
-  TRY(check_spec(spec));
-  TRY(internal::keep_standard_descriptors_open());
   Process init;
+  TRY(internal::validate_spec(spec));
+  TRY(internal::validate_process(*spec.process, init.warnings));
+  TRY(internal::keep_standard_descriptors_open());
   Laps laps(options.trace, init.timings);
   std::unique_ptr<cgroup::HostCgroups> own_host;
   if (!options.host_cgroups) own_host = std::make_unique<cgroup::HostCgroups>(TRY(cgroup::detect_host()));

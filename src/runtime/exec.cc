@@ -4,6 +4,7 @@
 #include "runtime/internal/plan.h"
 #include "runtime/internal/process.h"
 #include "runtime/internal/seccomp.h"
+#include "runtime/internal/validate.h"
 #include "runtime/runtime.h"
 #include "sys/error.h"
 #include "sys/file.h"
@@ -30,7 +31,8 @@ Result<uint64_t> differing_namespaces(pid_t init) {
 }  // namespace
 
 Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOptions& options) {
-  if (options.process.args.empty()) return fail(Code::InvalidArgument, "process.args is empty");
+  Process child;
+  TRY(internal::validate_process(options.process, child.warnings));
   TRY(internal::keep_standard_descriptors_open());
   auto pidfd = TRY(sys::open_pidfd(init));
   internal::JoinPlan join;
@@ -55,7 +57,6 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
     agent = TRY(internal::Agent::connect(*options.listener));
     plan.seccomp_flags = TRY(internal::section_flags(*options.listener, true));
   }
-  Process child;
   TRY(internal::plan_capabilities(options.process, plan, child.warnings));
 
   internal::Birth birth{plan, nullptr, &join, options.detach_cgroup ? nullptr : &cgroups};

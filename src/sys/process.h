@@ -84,6 +84,8 @@ Result<ResourceLimit> get_resource_limit(int resource);
 Result<void> set_io_priority(int clazz, int priority);
 Result<void> set_scheduler(std::string_view policy, int nice, int priority, uint64_t flags, uint64_t runtime,
                            uint64_t deadline, uint64_t period);
+/// set_mempolicy(2) by the names of its header: "MPOL_BIND", nodes "0-1,3", flags "MPOL_F_STATIC_NODES".
+Result<void> set_memory_policy(std::string_view mode, std::string_view nodes, std::span<const std::string> flags);
 Result<void> set_cpu_affinity(std::string_view cpu_list);
 
 /// IPv4 and IPv6 loopback of the calling process's network namespace.

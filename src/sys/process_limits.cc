@@ -82,6 +82,50 @@ Result<void> set_scheduler(std::string_view policy, int nice, int priority, uint
   return {};
 }
 
+namespace {
+
+using NamedNumber = std::pair<std::string_view, unsigned>;
+
+Result<unsigned> number_of(std::span<const NamedNumber> table, std::string_view name, std::string_view what) {
+  for (const auto& [known, number] : table)
+    if (known == name) return number;
+  return fail(Code::InvalidArgument, "unknown memory policy {} \"{}\"", what, name);
+}
+
+/// "0-3,7" into the bits of a mask.
+Result<void> add_list(std::string_view list, std::span<uint64_t> mask, std::string_view what) {
+  for (const auto& piece : split(list, ',')) {
+    auto range = split_once(piece, '-');
+    auto first = parse_uint(range ? range->first : std::string_view(piece));
+    auto last = range ? parse_uint(range->second) : first;
+    if (!first || !last || *last < *first || *last >= mask.size() * 64)
+      return fail(Code::InvalidArgument, "bad {} list \"{}\"", what, list);
+    for (uint64_t bit = *first; bit <= *last; ++bit) mask[bit / 64] |= uint64_t{1} << bit % 64;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> set_memory_policy(std::string_view mode, std::string_view nodes, std::span<const std::string> flags) {
+  static constexpr NamedNumber kModes[] = {{"MPOL_DEFAULT", 0},
+                                           {"MPOL_PREFERRED", 1},
+                                           {"MPOL_BIND", 2},
+                                           {"MPOL_INTERLEAVE", 3},
+                                           {"MPOL_LOCAL", 4},
+                                           {"MPOL_PREFERRED_MANY", 5},
+                                           {"MPOL_WEIGHTED_INTERLEAVE", 6}};
+  static constexpr NamedNumber kFlags[] = {
+      {"MPOL_F_NUMA_BALANCING", 1U << 13}, {"MPOL_F_RELATIVE_NODES", 1U << 14}, {"MPOL_F_STATIC_NODES", 1U << 15}};
+  unsigned value = TRY(number_of(kModes, mode, "mode"));
+  for (const auto& flag : flags) value |= TRY(number_of(kFlags, flag, "flag"));
+  uint64_t mask[16] = {};
+  if (!nodes.empty()) TRY(add_list(nodes, mask, "node"));
+  if (::syscall(SYS_set_mempolicy, value, nodes.empty() ? nullptr : mask, nodes.empty() ? 0 : sizeof mask * 8) < 0)
+    return sys_error("set_mempolicy", mode);
+  return {};
+}
+
 Result<void> set_cpu_affinity(std::string_view cpu_list) {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);

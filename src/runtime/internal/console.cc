@@ -44,13 +44,24 @@ Result<sys::Fd> lift(int fd) {
   return sys::Fd(copy);
 }
 
+/// The container's own null device, verified; invalid when it has none. A stream that is the host's would hold on to a
+/// mount that the container does not have, which no checkpoint could follow.
+sys::Fd own_null(Child& child) {
+  auto found = sys::open_in_root(child.root.get(), "/dev/null", O_PATH | O_NOFOLLOW);
+  if (!found || !sys::is_character_device(found->get(), 1, 3)) return {};
+  auto null = sys::open_in_root(child.root.get(), "/dev/null", O_RDWR | O_NOFOLLOW);
+  if (!null || !sys::is_character_device(null->get(), 1, 3)) return {};
+  return std::move(*null);
+}
+
 /// Lets the container's user open /dev/stdout and its kin again by name.
 void give_stream(int fd, const Identity& identity) {
   if (identity.uid == 0 && identity.gid == 0) return;
   struct stat info;
   if (::fstat(fd, &info) < 0 || info.st_uid == identity.uid) return;
   if (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3)) return;  // everybody's null device
-  (void)::fchown(fd, identity.uid, identity.gid);  // best effort: a read-only or unmapped file stays as it is
+  // The group stays: a terminal's is tty's. Best effort: a read-only or unmapped file is left as it is.
+  (void)::fchown(fd, identity.uid, static_cast<gid_t>(-1));
 }
 
 }  // namespace
@@ -74,9 +85,13 @@ Result<void> wire_stdio(Child& child) {
   if (child.terminal.valid()) TRY(sys::set_controlling_terminal(child.terminal.get()));
   const Stdio& asked = child.process.stdio;
   const int wanted[] = {asked.in, asked.out, asked.err};
-  sys::Fd lifted[3];
+  sys::Fd lifted[3], null;
   for (int i = 0; i < 3; ++i) {
     int source = child.terminal.valid() ? child.terminal.get() : wanted[i] >= 0 ? wanted[i] : child.process.null.get();
+    if (sys::is_character_device(source, 1, 3)) {
+      if (!null.valid()) null = own_null(child);
+      if (null.valid()) source = null.get();
+    }
     lifted[i] = TRY(lift(source));
   }
   for (int i = 0; i < 3; ++i) {

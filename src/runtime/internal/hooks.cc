@@ -72,13 +72,28 @@ Result<void> run_hooks(const char* kind, const std::vector<oci::Hook>& hooks, co
 
 namespace internal {
 
+namespace {
+
+/// Hooks in the container's namespaces are told the number that the process has there. A quote inside a JSON string is
+/// escaped, so the first `"pid":` is the member's name.
+std::string with_own_pid(const std::string& state) {
+  constexpr std::string_view kMember = "\"pid\":";
+  size_t begin = state.find(kMember);
+  if (begin == std::string::npos) return state;
+  begin += kMember.size();
+  size_t end = state.find_first_not_of("0123456789", begin);
+  return state.substr(0, begin) + std::to_string(::getpid()) + state.substr(std::min(end, state.size()));
+}
+
+}  // namespace
+
 Result<void> wait_for_hooks(Child& child) {
   const auto& hooks = child.container->spec->hooks;
   if (!hooks || (hooks->prestart.empty() && hooks->create_runtime.empty() && hooks->create_container.empty()))
     return {};
   TRY(child.channel.send(Message::NeedHooks));
   std::string state = TRY(child.channel.wait_go());
-  return run_hooks("createContainer", hooks->create_container, state);
+  return run_hooks("createContainer", hooks->create_container, with_own_pid(state));
 }
 
 namespace {
@@ -108,7 +123,7 @@ Result<void> report_ready(Child& child) {
 Result<void> run_start_hooks(Child& child) {
   const auto& hooks = child.container->spec->hooks;
   if (!hooks) return {};
-  return run_hooks("startContainer", hooks->start_container, child.state);
+  return run_hooks("startContainer", hooks->start_container, with_own_pid(child.state));
 }
 
 }  // namespace internal

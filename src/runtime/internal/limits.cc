@@ -69,10 +69,13 @@ Result<void> set_limits(Child& child) {
     TRY(sys::set_io_priority(TRY(io_class(process.io_priority->clazz)), process.io_priority->priority));
   if (process.exec_cpu_affinity && child.join) {
     const auto& affinity = *process.exec_cpu_affinity;
-    const std::string& cpus = affinity.final_.empty() ? affinity.initial : affinity.final_;
-    if (!cpus.empty()) TRY(sys::set_cpu_affinity(cpus));
+    if (!affinity.final_.empty()) TRY_CONTEXT(sys::set_cpu_affinity(affinity.final_), "process.execCPUAffinity.final");
   }
   TRY(set_personality(child));
+  if (child.container && child.container->spec->linux_->memory_policy) {
+    const auto& policy = *child.container->spec->linux_->memory_policy;
+    TRY_CONTEXT(sys::set_memory_policy(policy.mode, policy.nodes, policy.flags), "linux.memoryPolicy");
+  }
   if (child.process.new_keyring) {
     auto joined = sys::join_new_session_keyring(child.process.keyring_name);
     if (!joined && joined.error().errno_value() != ENOSYS) return joined;

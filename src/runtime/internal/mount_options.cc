@@ -45,6 +45,7 @@ constexpr Option kOthers[] = {
     {"idmap", Kind::Idmap},        {"ridmap", Kind::RecursiveIdmap}, {"defaults", Kind::Nothing},
     {"async", Kind::Nothing},      {"nomand", Kind::Nothing},        {"loud", Kind::Nothing},
     {"nolazytime", Kind::Nothing}, {"noiversion", Kind::Nothing},    {"remount", Kind::Nothing},
+    {"silent", Kind::Nothing},
 };
 
 const Option* find_option(std::span<const Option> table, std::string_view name) {

@@ -86,12 +86,26 @@ Result<void> copy_up(Child& child, const PreparedMount& prepared, const sys::Mou
   return sys::change_mount(made.get(), {.set = sys::attr::kReadOnly}, sys::Recursive::No);
 }
 
+/// A tmpfs without a mode of its own looks like the directory that it covers.
+Result<void> keep_mode(Child& child, const PreparedMount& prepared, const sys::MountFd& made) {
+  const auto& values = prepared.options.values;
+  if (std::any_of(values.begin(), values.end(), [](const auto& pair) { return pair.first == "mode"; })) return {};
+  auto below = sys::open_in_root(child.root.get(), prepared.mount->destination, O_PATH | O_DIRECTORY);
+  if (!below) return {};  // there is none; whatever else is wrong shows when the mount is attached
+  auto top = TRY(sys::open_at(made.get(), ".", O_RDONLY | O_DIRECTORY));
+  if (::fchmod(top.get(), TRY(sys::stat_fd(below->get())).st_mode & 07777) < 0) return sys::sys_error("fchmod");
+  return {};
+}
+
 Result<void> mount_one(Child& child, const PreparedMount& prepared) {
   const auto& mount = *prepared.mount;
   if (prepared.source.valid()) return attach_in_root(child, prepared.source, mount.destination, "bind");
   if (mount.type == "cgroup" || mount.type == "cgroup2") return mount_cgroups(child, prepared);
   auto made = TRY(make_filesystem(prepared));
-  if (prepared.options.copy_up) TRY_CONTEXT(copy_up(child, prepared, made), "tmpcopyup");
+  if (prepared.options.copy_up)
+    TRY_CONTEXT(copy_up(child, prepared, made), "tmpcopyup");
+  else if (mount.type == "tmpfs" && !prepared.options.read_only())
+    TRY(keep_mode(child, prepared, made));
   return attach_in_root(child, made, mount.destination, mount.type);
 }
 

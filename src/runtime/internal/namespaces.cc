@@ -21,6 +21,9 @@ Result<void> protect_process(Child& child) {
 // Moving oneself by writing "0" into `tasks` is the one way into a version 1 cgroup that takes no global lock. It must
 // come before the cgroup namespace is made, whose root is where its maker is.
 Result<void> join_cgroups(Child& child) {
+  const auto& affinity = child.process.process->exec_cpu_affinity;
+  if (child.join && affinity && !affinity->initial.empty())
+    TRY_CONTEXT(sys::set_cpu_affinity(affinity->initial), "process.execCPUAffinity.initial");
   for (const auto& file : child.process.cgroup_files) TRY(sys::write_all(file.get(), "0"));
   return {};
 }

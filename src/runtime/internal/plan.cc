@@ -10,6 +10,7 @@
 #include "runtime/internal/idmap.h"
 #include "sys/error.h"
 #include "sys/file.h"
+#include "sys/overlay.h"
 #include "sys/process.h"
 
 namespace sampan::runtime::internal {
@@ -32,15 +33,22 @@ Result<NamespaceJoin> open_namespace(const oci::Namespace& wanted, uint64_t type
 Result<void> idmap_mount(const sys::MountFd& mount, const oci::Mount& asked, const MountOptions& options,
                          const oci::Spec& spec) {
   if (!options.idmap && !options.recursive_idmap && asked.uid_mappings.empty()) return {};
+  auto recursive = options.recursive_idmap ? sys::Recursive::Yes : sys::Recursive::No;
+  if (asked.uid_mappings.empty() && spec.linux_->uid_mappings.empty())
+    for (const auto& ns : spec.linux_->namespaces)
+      if (ns.type == "user" && !ns.path.empty()) {
+        auto joined = TRY(sys::open_file(ns.path, O_RDONLY));
+        return sys::change_mount(mount.get(), {.set = sys::attr::kIdmap, .userns = joined.get()}, recursive);
+      }
   const auto& uids = asked.uid_mappings.empty() ? spec.linux_->uid_mappings : asked.uid_mappings;
   const auto& gids = asked.gid_mappings.empty() ? spec.linux_->gid_mappings : asked.gid_mappings;
   auto userns = TRY(make_user_namespace(uids, gids));
-  return sys::change_mount(mount.get(), {.set = sys::attr::kIdmap, .userns = userns.get()},
-                           options.recursive_idmap ? sys::Recursive::Yes : sys::Recursive::No);
+  return sys::change_mount(mount.get(), {.set = sys::attr::kIdmap, .userns = userns.get()}, recursive);
 }
 
-/// A detached copy of the source with everything that was asked for. Without an explicit propagation what the host
-/// mounts later shows up inside, and nothing goes the other way.
+/// A detached copy of the source with everything that was asked for. What the host mounts later shows up inside, and
+/// nothing goes the other way unless the root itself is shared: that also holds for the mounts below the one that an
+/// option without "r" is about.
 Result<sys::MountFd> open_bind(const oci::Mount& asked, const MountOptions& options, const oci::Spec& spec) {
   auto mount =
       TRY(sys::clone_mount(AT_FDCWD, asked.source, options.recursive ? sys::Recursive::Yes : sys::Recursive::No));
@@ -50,20 +58,19 @@ Result<sys::MountFd> open_bind(const oci::Mount& asked, const MountOptions& opti
                           sys::Recursive::Yes));
   if (options.set | options.clear)
     TRY(sys::change_mount(mount.get(), {.set = options.set, .clear = options.clear}, sys::Recursive::No));
-  if (options.propagation != 0)
+  bool any = options.propagation | options.recursive_propagation;
+  if (!any || !spec.linux_->rootfs_propagation.ends_with("shared"))
+    TRY(sys::change_mount(mount.get(), {.propagation = sys::propagation::kSlave}, sys::Recursive::Yes));
+  if (options.recursive_propagation)
+    TRY(sys::change_mount(mount.get(), {.propagation = options.recursive_propagation}, sys::Recursive::Yes));
+  if (options.propagation)
     TRY(sys::change_mount(mount.get(), {.propagation = options.propagation}, sys::Recursive::No));
-  else
-    TRY(sys::change_mount(
-        mount.get(),
-        {.propagation = options.recursive_propagation ? options.recursive_propagation : sys::propagation::kSlave},
-        sys::Recursive::Yes));
   return mount;
 }
 
 Result<void> plan_mounts(const oci::Spec& spec, ContainerPlan& plan) {
   for (const auto& asked : spec.mounts) {
     PreparedMount prepared{&asked, parse_mount_options(asked.options), {}};
-    if (asked.destination.empty()) return fail(Code::InvalidArgument, "a mount without a destination");
     if (is_bind(asked, prepared.options)) {
       auto source = open_bind(asked, prepared.options, spec);
       if (!source)
@@ -177,19 +184,14 @@ Result<sys::MountFd> open_rootfs(const oci::Mount& mount) {
     if (change.set | change.clear) TRY(sys::change_mount(tree.get(), change, sys::Recursive::No));
     return tree;
   }
+  if (mount.type == "overlay") {
+    sys::OverlayOptions overlay{mount.source.empty() ? mount.type : mount.source, options.flags, options.values};
+    return sys::make_overlay_mount(overlay, options.set);
+  }
   auto fs = TRY(sys::open_fs(mount.type));
   TRY(sys::set_fs_string(fs, "source", mount.source.empty() ? mount.type : mount.source));
   for (const auto& flag : options.flags) TRY(sys::set_fs_flag(fs, flag));
-  std::string joined;  // FALLBACK(linux<6.5): overlay without "lowerdir+" takes one colon-separated list
-  for (const auto& [key, value] : options.values) {
-    if (key != "lowerdir+" || joined.empty()) {
-      auto set = sys::set_fs_string(fs, key, value);
-      if (set) continue;
-      if (key != "lowerdir+") return std::move(set).error();
-    }
-    joined += (joined.empty() ? "" : ":") + value;
-  }
-  if (!joined.empty()) TRY(sys::set_fs_string(fs, "lowerdir", joined));
+  for (const auto& [key, value] : options.values) TRY(sys::set_fs_string(fs, key, value));
   return sys::make_fs_mount(fs, options.set);
 }
 

@@ -31,10 +31,13 @@ Result<void> check_namespaced(const Child& child, const std::string& key) {
 
 }  // namespace
 
-uint64_t namespace_of_sysctl(std::string_view key) {
+uint64_t namespace_of_sysctl(std::string_view name) {
+  // Both spellings are one name; what the other separator stands for in the dotted one does not decide here.
+  std::string key(name);
+  if (key.find('/') < key.find('.')) std::replace(key.begin(), key.end(), '/', '.');
   if (std::find(std::begin(kIpcKeys), std::end(kIpcKeys), key) != std::end(kIpcKeys)) return sys::ns::kIpc;
-  if (key.starts_with("fs.mqueue.") || key.starts_with("fs/mqueue/")) return sys::ns::kIpc;
-  if (key.starts_with("net.") || key.starts_with("net/")) return sys::ns::kNet;
+  if (key.starts_with("fs.mqueue.")) return sys::ns::kIpc;
+  if (key.starts_with("net.")) return sys::ns::kNet;
   if (key == "kernel.domainname" || key == "kernel.hostname") return sys::ns::kUts;
   if (key.starts_with("user.")) return sys::ns::kUser;
   return 0;
@@ -69,6 +72,9 @@ Result<void> write_sysctls(Child& child) {
   const auto& spec = *child.container->spec;
   if (!spec.linux_) return {};
   for (const auto& [key, value] : spec.linux_->sysctl) {
+    if (key == "kernel.hostname" || key == "kernel/hostname")
+      return fail(Code::InvalidArgument, "sysctl \"{}\" is not allowed as it conflicts with the OCI \"hostname\" field",
+                  key);
     TRY(check_namespaced(child, key));
     if (value.find_first_of(std::string_view("\n\0", 2)) != std::string::npos)
       return fail(Code::InvalidArgument, "sysctl \"{}\": a value is one line", key);

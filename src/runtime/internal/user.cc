@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "runtime/internal/steps.h"
 #include "sys/error.h"
@@ -24,11 +25,26 @@ bool has_variable(const std::vector<std::string>& env, std::string_view name) {
   });
 }
 
+/// The last one of a name counts and stands where the first one stood: getenv(3) would find the first one.
+std::vector<std::string> without_repeats(const std::vector<std::string>& env) {
+  std::vector<std::string> out;
+  std::map<std::string_view, size_t> places;
+  for (const auto& entry : env) {
+    std::string_view name = std::string_view(entry).substr(0, entry.find('='));
+    auto [place, fresh] = places.emplace(name, out.size());
+    if (fresh)
+      out.push_back(entry);
+    else
+      out[place->second] = entry;
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<void> resolve_identity(Child& child) {
   const auto& plan = child.process;
-  child.env = plan.process->env;
+  child.env = without_repeats(plan.process->env);
   bool needs_home = !has_variable(child.env, "HOME");
   if (plan.user.empty()) {
     const auto& user = plan.process->user;
