@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "cgroup/internal/controllers.h"
+#include "cgroup/internal/device_list.h"
 #include "cgroup/internal/files.h"
 #include "sys/bpf.h"
 #include "sys/file.h"
@@ -18,12 +19,14 @@ bool is_everything(const oci::DeviceRule& rule) {
   return (rule.type.empty() || rule.type == "a") && !rule.major && !rule.minor;
 }
 
+/// Only the difference to what is in force is written: an update must refuse nothing, not for a moment, that is
+/// allowed before and after.
 Result<void> apply_v1(const Request& request) {
-  auto allow = TRY(sys::open_file(request.dir + "/devices.allow", O_WRONLY));
-  auto deny = TRY(sys::open_file(request.dir + "/devices.deny", O_WRONLY));
-  for (const auto& rule : request.asked.devices) {
+  auto target = TRY(DeviceList::of_rules(request.asked.devices));
+  auto current = TRY(DeviceList::of_kernel_list(read_text(request.dir, "devices.list")));
+  for (const auto& rule : current.changes_to(target)) {
     std::string line = format_device_rule(rule);
-    TRY_CONTEXT(sys::write_all(rule.allow ? allow.get() : deny.get(), line), "device rule " + line);
+    TRY_CONTEXT(write_value(request.dir, rule.allow ? "devices.allow" : "devices.deny", line), "device rule " + line);
   }
   return {};
 }
@@ -70,8 +73,15 @@ void append_rule(std::vector<uint64_t>& program, const oci::DeviceRule& rule) {
   program.insert(program.end(), body.begin(), body.end());
 }
 
+/// Rules for one device add up ("r" and then "w" is "rw"), where they can be told as version 1 would keep them; a
+/// refusal inside a wildcard it cannot keep, and the program takes the rules as they are.
+std::vector<oci::DeviceRule> merged(const std::vector<oci::DeviceRule>& rules) {
+  auto list = DeviceList::of_rules(rules);
+  return list ? DeviceList().changes_to(*list) : rules;
+}
+
 Result<void> apply_v2(const Request& request) {
-  auto program = TRY(sys::load_device_program(compile_device_program(request.asked.devices)));
+  auto program = TRY(sys::load_device_program(compile_device_program(merged(request.asked.devices))));
   auto dir = TRY(sys::open_file(request.dir, O_RDONLY | O_DIRECTORY));
   return sys::attach_device_program(dir.get(), program);
 }
