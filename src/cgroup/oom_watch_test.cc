@@ -52,19 +52,25 @@ TEST(OomWatch, a_kill_for_memory_and_the_removal_are_told) {
   ASSERT_TRUE(watch) << watch.error().message();
   EXPECT_EQ(watch->take()->count, 0U);
   pid_t pid = hungry_child(*cgroup);
-  ASSERT_TRUE(readable(watch->fd(), 5000));
-  EXPECT_GE(watch->take()->count, 1U);
+  // Version 2 wakes for the first process too, and counts as gone as soon as the last one ended.
+  OomWatch::News seen;
+  auto listen = [&](auto done) {
+    while (!done() && readable(watch->fd(), 5000)) {
+      auto news = watch->take();
+      ASSERT_TRUE(news) << news.error().message();
+      seen.count += news->count;
+      seen.gone = seen.gone || news->gone;
+    }
+  };
+  listen([&] { return seen.count > 0; });
+  EXPECT_GE(seen.count, 1U);
   int status;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   EXPECT_GE(*cgroup->oom_kills(), 1U);
-  (void)watch->take();
   EXPECT_TRUE(cgroup->remove());
-  EXPECT_TRUE(readable(watch->fd(), 5000));
-  auto news = watch->take();
-  ASSERT_TRUE(news);
-  EXPECT_TRUE(news->gone);
-  EXPECT_EQ(news->count, 0U);
+  listen([&] { return seen.gone; });
+  EXPECT_TRUE(seen.gone);
 }
 
 TEST(OomWatch, version_2_counts_kills_by_memory_events) {

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "snapshot/snapshot.h"
 #include "sys/mount.h"
+#include "sys/overlay.h"
 
 namespace sampan::snapshot {
 namespace {
@@ -14,16 +15,16 @@ bool is_read_only(const oci::Mount& mount) {
 }
 
 Result<sys::MountFd> mount_overlay(const oci::Mount& mount) {
-  auto fs = TRY(sys::open_fs("overlay"));
+  sys::OverlayOptions overlay;
   for (const auto& option : mount.options) {
     if (option == "ro" || option == "rw") continue;
     auto pair = split_once(option, '=');
     if (pair)
-      TRY(sys::set_fs_string(fs, std::string(pair->first), std::string(pair->second)));
+      overlay.values.emplace_back(pair->first, pair->second);
     else
-      TRY(sys::set_fs_flag(fs, option));
+      overlay.flags.push_back(option);
   }
-  return sys::make_fs_mount(fs, is_read_only(mount) ? sys::attr::kReadOnly : 0);
+  return sys::make_overlay_mount(overlay, is_read_only(mount) ? sys::attr::kReadOnly : 0);
 }
 
 Result<sys::MountFd> mount_bind(const oci::Mount& mount) {
