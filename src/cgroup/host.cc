@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "cgroup/cgroup.h"
 #include "cgroup/internal/files.h"
+#include "cgroup/internal/hierarchies.h"
 #include "sys/file.h"
 
 namespace sampan::cgroup {
@@ -13,13 +14,26 @@ struct MountLine {
   std::string point, type, options;
 };
 
+/// Spaces, tabs, newlines and backslashes of a path are written in octal.
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    std::string_view digits = text.substr(at + 1, 3);
+    bool octal = text[at] == '\\' && digits.size() == 3 && digits[0] <= '3' &&
+                 digits.find_first_not_of("01234567") == std::string_view::npos;
+    if (octal) at += 3;
+    out += octal ? static_cast<char>((digits[0] - '0') * 64 + (digits[1] - '0') * 8 + (digits[2] - '0')) : text[at];
+  }
+  return out;
+}
+
 std::optional<MountLine> parse_mount_line(const std::string& line) {
   size_t dash = line.find(" - ");
   if (dash == std::string::npos) return std::nullopt;
   auto left = split(line.substr(0, dash), ' ');
   auto right = split(line.substr(dash + 3), ' ');
   if (left.size() < 5 || right.size() < 3) return std::nullopt;
-  return MountLine{left[4], right[0], right[2]};
+  return MountLine{unescape(left[4]), right[0], right[2]};
 }
 
 bool is_superblock_option(const std::string& option) {
@@ -43,17 +57,21 @@ std::vector<std::string> HostCgroups::unique_v1_roots() const {
   return roots;
 }
 
-Result<HostCgroups> detect_host() {
+HostCgroups internal::parse_hierarchies(std::string_view mountinfo) {
   HostCgroups host;
-  std::string mounts = TRY(sys::read_file("/proc/self/mountinfo"));
-  for (const auto& line : split(mounts, '\n')) {
+  for (const auto& line : split(mountinfo, '\n')) {
     auto mount = parse_mount_line(line);
     if (!mount) continue;
     if (mount->type == "cgroup2" && host.v2_root.empty()) host.v2_root = mount->point;
     if (mount->type != "cgroup") continue;
     for (auto& option : split(mount->options, ','))
-      if (!is_superblock_option(option)) host.v1_roots.emplace(option, mount->point);
+      if (!option.empty() && !is_superblock_option(option)) host.v1_roots.emplace(option, mount->point);
   }
+  return host;
+}
+
+Result<HostCgroups> detect_host() {
+  HostCgroups host = internal::parse_hierarchies(TRY(sys::read_file("/proc/self/mountinfo")));
   if (!host.v2_root.empty())
     host.v2_controllers = internal::words(internal::read_text(host.v2_root, "cgroup.controllers"));
   if (host.v2_root.empty() && host.v1_roots.empty()) return fail(Code::NotFound, "no control groups are mounted");
