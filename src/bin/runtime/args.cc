@@ -27,6 +27,10 @@ Result<Args> Args::parse(std::span<const Flag> flags, std::span<const std::strin
     auto pair = split_once(word, '=');
     std::string_view name = pair ? pair->first : word;
     const Flag* flag = find_flag(flags, name);
+    if (!flag && (name == "help" || name == "h")) {
+      args.values_["help"] = {"true"};
+      continue;
+    }
     if (!flag) return fail(Code::InvalidArgument, "flag provided but not defined: -{}", name);
     std::string value = pair ? std::string(pair->second) : "true";
     if (!pair && flag->takes == Takes::Value) {
@@ -53,7 +57,7 @@ std::vector<std::string> Args::all(std::string_view name) const {
 Result<std::optional<int64_t>> Args::number(std::string_view name) const {
   if (!has(name)) return std::optional<int64_t>();
   auto value = parse_int(get(name));
-  if (!value) return fail(Code::InvalidArgument, "invalid value \"{}\" for flag -{}", get(name), name);
+  if (!value) return fail(Code::InvalidArgument, "invalid value \"{}\" for flag -{}: parse error", get(name), name);
   return value;
 }
 

@@ -24,7 +24,7 @@ struct Flag {
 class Args {
  public:
   /// "--name value", "--name=value", "-n value", "-name value" (as Go's flag package). Stops at the first word that is
-  /// no flag, or after "--". Errors: InvalidArgument.
+  /// no flag, or after "--". "help" is known to every command. Errors: InvalidArgument.
   static Result<Args> parse(std::span<const Flag> flags, std::span<const std::string> words);
 
   bool has(std::string_view name) const { return values_.contains(std::string(name)); }

@@ -3,18 +3,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <set>
+
 #include "bin/runtime/context.h"
 #include "codec/text.h"
-#include "sys/error.h"
 #include "sys/file.h"
 
 namespace sampan::bin {
 namespace {
 
-Result<std::string> absolute(const std::string& path) {
+/// Errors: in the words that callers of the reference runtime know: "chdir /x: no such file or directory".
+Result<std::string> absolute(const char* purpose, const std::string& path) {
   char resolved[PATH_MAX];
-  if (!::realpath(path.c_str(), resolved)) return sys::sys_error("realpath", path);
-  return std::string(resolved);
+  if (::realpath(path.c_str(), resolved)) return std::string(resolved);
+  int err = errno;
+  std::string reason = ::strerror(err);
+  reason[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(reason[0])));
+  return Error(code_of_errno(err), fmt::format("{} {}: {}", purpose, path, reason), err);
+}
+
+/// What is refused before anything is made.
+Result<void> check_spec(const oci::Spec& spec) {
+  if (!spec.process) return fail(Code::InvalidArgument, "process property must not be empty");
+  if (spec.process->cwd.empty()) return fail(Code::InvalidArgument, "Cwd property must not be empty");
+  if (!spec.process->cwd.starts_with('/')) return fail(Code::InvalidArgument, "Cwd must be an absolute path");
+  if (spec.process->args.empty()) return fail(Code::InvalidArgument, "args must not be empty");
+  if (!spec.root) return fail(Code::InvalidArgument, "root must be specified");
+  std::set<std::string> seen;
+  for (const auto& space : spec.linux_ ? spec.linux_->namespaces : std::vector<oci::Namespace>())
+    if (!seen.insert(space.type).second)
+      return fail(Code::InvalidArgument, "malformed spec file: duplicated ns {{\"{}\" \"{}\"}}", space.type,
+                  space.path);
+  return {};
 }
 
 /// Everything that decides what is compiled, as one string: a cache entry holds it whole and is compared with it, so
@@ -43,14 +66,14 @@ std::string cache_name(std::string_view text) {
 
 Result<Bundle> load_bundle(const std::string& path) {
   Bundle bundle;
-  bundle.path = TRY(absolute(path.empty() ? "." : path));
+  bundle.path = TRY(absolute("chdir", path.empty() ? "." : path));
   auto text = sys::read_file(bundle.path + "/config.json");
   if (!text && text.error().errno_value() == ENOENT)
     return fail(Code::NotFound, "JSON specification file config.json not found");
   bundle.spec = TRY_CONTEXT(oci::parse_spec(TRY(std::move(text))), "config.json");
-  if (!bundle.spec.root) return fail(Code::InvalidArgument, "Root must be specified");
+  TRY(check_spec(bundle.spec));
   const std::string& root = bundle.spec.root->path;
-  bundle.rootfs = TRY(absolute(root.starts_with('/') ? root : bundle.path + "/" + root));
+  bundle.rootfs = TRY(absolute("invalid rootfs: stat", root.starts_with('/') ? root : bundle.path + "/" + root));
   // Relative sources of bind mounts are the bundle's.
   for (auto& mount : bundle.spec.mounts) {
     bool bind = mount.type == "bind";
@@ -98,6 +121,10 @@ Result<std::vector<int>> preserved(const Args& args) {
   auto count = TRY(args.number("preserve-fds")).value_or(0);
   for (int fd = 3; fd < 3 + count; ++fd) fds.push_back(fd);
   return fds;
+}
+
+void print(std::string_view text) {
+  (void)sys::write_all(1, text);
 }
 
 Result<std::string> container_id(const Context& context) {

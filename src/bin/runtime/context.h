@@ -32,8 +32,13 @@ struct Command {
 };
 std::span<const Command> lifecycle_commands();  // create, run, start, delete, kill, pause, resume
 std::span<const Command> exec_commands();       // exec
-std::span<const Command> show_commands();       // state, list, ps, events, features, spec
+std::span<const Command> show_commands();       // state, list, ps, spec
+std::span<const Command> events_commands();     // events
+std::span<const Command> features_commands();   // features
 std::span<const Command> update_commands();     // update
+
+/// To the standard output; a reader that has gone wants no more.
+void print(std::string_view text);
 
 /// The one positional argument. Errors: InvalidArgument.
 Result<std::string> container_id(const Context& context);

@@ -1,4 +1,4 @@
-// state, list, ps, events, features, spec.
+// state, list, ps, spec.
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +8,6 @@
 #include "bin/runtime/default_spec.h"
 #include "cgroup/cgroup.h"
 #include "codec/json.h"
-#include "sys/credentials.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -20,13 +19,7 @@ namespace json = codec::json;
 constexpr Flag kListFlags[] = {{"format", "f", Takes::Value, "select one of: table or json"},
                                {"quiet", "q", Takes::Nothing, "display only container IDs"}};
 constexpr Flag kPsFlags[] = {{"format", "f", Takes::Value, "select one of: table or json"}};
-constexpr Flag kEventsFlags[] = {{"stats", "", Takes::Nothing, "display the container's stats then exit"},
-                                 {"interval", "", Takes::Value, "seconds between two samples (default 5)"}};
 constexpr Flag kSpecFlags[] = {{"bundle", "b", Takes::Value, "path to the root of the bundle directory"}};
-
-void print(std::string_view text) {
-  (void)sys::write_all(1, text);
-}  // a reader that has gone wants no more
 
 json::object summary(const Store& store, const Record& record) {
   json::object out;
@@ -55,142 +48,100 @@ std::string cell(const json::object& row, const char* key) {
   return value.is_string() ? std::string(value.get_string()) : std::to_string(value.to_number<int64_t>());
 }
 
+/// Columns as wide as their widest cell and three blanks, at least twelve; the last one as it comes.
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths(rows[0].size(), 12);
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size() + 3);
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i + 1 < row.size(); ++i) line += fmt::format("{:<{}}", row[i], widths[i]);
+    print(line + row.back() + "\n");
+  }
+}
+
 Result<int> list(Context& context) {
   json::array rows;
   for (const auto& id : context.store.ids())
     if (auto record = context.store.load(id)) rows.push_back(summary(context.store, *record));
   std::string format = context.args.get("format", "table");
+  if (format != "table" && format != "json") return fail(Code::InvalidArgument, "invalid format option");
   if (context.args.has("quiet")) {
     for (const auto& row : rows) print(cell(row.as_object(), "id") + "\n");
   } else if (format == "json") {
-    print(codec::format_json(rows) + "\n");
-  } else if (format == "table") {
-    size_t width = 4;
-    for (const auto& row : rows) width = std::max(width, cell(row.as_object(), "id").size());
-    print(
-        fmt::format("{:<{}}  {:<11} {:<11} {:<24} {:<31} OWNER\n", "ID", width, "PID", "STATUS", "BUNDLE", "CREATED"));
-    for (const auto& item : rows) {
-      const auto& row = item.as_object();
-      print(fmt::format("{:<{}}  {:<11} {:<11} {:<24} {:<31} {}\n", cell(row, "id"), width, cell(row, "pid"),
-                        cell(row, "status"), cell(row, "bundle"), cell(row, "created"), cell(row, "owner")));
-    }
+    print(rows.empty() ? "null" : codec::format_json(rows));
   } else {
-    return fail(Code::InvalidArgument, "invalid format option");
+    std::vector<std::vector<std::string>> table = {{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
+    for (const auto& row : rows) {
+      auto& cells = table.emplace_back();
+      for (const char* key : {"id", "pid", "status", "bundle", "created", "owner"})
+        cells.push_back(cell(row.as_object(), key));
+    }
+    print_table(table);
   }
   return 0;
 }
 
-std::string command_line(pid_t pid) {
-  auto text = sys::read_file(fmt::format("/proc/{}/cmdline", pid), 4096);
-  if (!text || text->empty()) {
-    auto name = sys::read_file(fmt::format("/proc/{}/comm", pid), 4096);
-    return name ? "[" + std::string(trim(*name)) + "]" : "";
+/// What ps(1) of the host prints for these options.
+Result<std::string> run_ps(const std::vector<std::string>& options) {
+  std::vector<char*> argv = {const_cast<char*>("ps")};
+  for (const auto& option : options) argv.push_back(const_cast<char*>(option.c_str()));
+  argv.push_back(nullptr);
+  auto [reader, writer] = TRY(sys::make_pipe());
+  auto child = TRY(sys::clone_process({}));
+  if (child.pid == 0) {
+    if (::dup2(writer.get(), 1) == 1 && ::dup2(writer.get(), 2) == 2) ::execvp("ps", argv.data());
+    ::_exit(127);
   }
-  std::replace(text->begin(), text->end(), '\0', ' ');
-  return std::string(trim(*text));
+  writer.reset();
+  auto text = sys::read_fd(reader.get());
+  auto status = TRY(sys::reap(child.pid));
+  std::string output = TRY(std::move(text));
+  if (status.shell_code() == 127) return fail(Code::NotFound, "exec: \"ps\": executable file not found in $PATH");
+  if (status.shell_code() != 0) return fail(Code::InvalidArgument, "exit status {}: {}", status.shell_code(), output);
+  return output;
 }
 
-std::string status_line(pid_t pid, std::string_view key) {
-  auto text = sys::read_file(fmt::format("/proc/{}/status", pid), 65536);
-  if (!text) return {};
-  for (const auto& line : split(*text, '\n'))
-    if (line.starts_with(key)) return std::string(trim(std::string_view(line).substr(key.size())));
+std::vector<std::string_view> fields_of(std::string_view line) {
+  std::vector<std::string_view> out;
+  while (!(line = trim(line)).empty()) {
+    size_t end = std::min(line.find_first_of(" \t"), line.size());
+    out.push_back(line.substr(0, end));
+    line.remove_prefix(end);
+  }
+  return out;
+}
+
+/// The lines of `text` whose PID is one of `pids`, below the heading.
+Result<void> print_processes(const std::string& text, const std::vector<pid_t>& pids) {
+  auto lines = split(text, '\n');
+  auto heading = fields_of(lines[0]);
+  auto column = std::find(heading.begin(), heading.end(), "PID") - heading.begin();
+  if (column == static_cast<ptrdiff_t>(heading.size()))
+    return fail(Code::InvalidArgument, "couldn't find PID field in ps output");
+  print(lines[0] + "\n");
+  for (size_t i = 1; i < lines.size(); ++i) {
+    auto fields = fields_of(lines[i]);
+    if (static_cast<ptrdiff_t>(fields.size()) <= column) continue;
+    auto pid = parse_int(fields[static_cast<size_t>(column)]).value_or(-1);
+    if (std::find(pids.begin(), pids.end(), pid) != pids.end()) print(lines[i] + "\n");
+  }
   return {};
 }
 
 Result<int> ps(Context& context) {
   auto record = TRY(context.store.load(TRY(container_id(context))));
+  std::string format = context.args.get("format", "table");
+  if (format != "table" && format != "json") return fail(Code::InvalidArgument, "invalid format option");
   auto host = TRY(cgroup::detect_host());
   auto pids = TRY(cgroup::Cgroup::open(host, record.cgroup_path).processes());
-  if (context.args.get("format") == "json") {
-    json::array out;
-    for (pid_t pid : pids) out.push_back(pid);
-    print(codec::format_json(out) + "\n");
+  if (format == "json") {
+    print(codec::format_json(codec::write_json(pids)) + "\n");
     return 0;
   }
-  print("UID          PID    PPID CMD\n");
-  for (pid_t pid : pids) {
-    std::string uid = status_line(pid, "Uid:");
-    print(fmt::format("{:<10} {:>5} {:>7} {}\n", uid.substr(0, uid.find('\t')), pid, status_line(pid, "PPid:"),
-                      command_line(pid)));
-  }
-  return 0;
-}
-
-json::array io_entries(const std::vector<cgroup::BlkioEntry>& entries) {
-  json::array out;
-  for (const auto& entry : entries)
-    out.push_back({{"major", entry.major}, {"minor", entry.minor}, {"op", entry.op}, {"value", entry.value}});
-  return out;
-}
-
-json::object stats_event(const std::string& id, const cgroup::Stats& stats) {
-  json::object cpu = {{"usage",
-                       {{"total", stats.cpu_total},
-                        {"percpu", codec::write_json(stats.cpu_percpu)},
-                        {"kernel", stats.cpu_system},
-                        {"user", stats.cpu_user}}},
-                      {"throttling",
-                       {{"periods", stats.throttle_periods},
-                        {"throttledPeriods", stats.throttled_periods},
-                        {"throttledTime", stats.throttled_time}}}};
-  json::object memory = {{"usage",
-                          {{"limit", stats.memory_limit},
-                           {"usage", stats.memory_usage},
-                           {"max", stats.memory_max_usage},
-                           {"failcnt", stats.memory_failcnt}}},
-                         {"raw", codec::write_json(stats.memory_stat)}};
-  json::object pids = {{"current", stats.pids_current}, {"limit", stats.pids_limit}};
-  json::object blkio = {{"ioServiceBytesRecursive", io_entries(stats.io_service_bytes)},
-                        {"ioServicedRecursive", io_entries(stats.io_serviced)}};
-  json::object data = {{"cpu", cpu}, {"memory", memory}, {"pids", pids}, {"blkio", blkio}};
-  return {{"type", "stats"}, {"id", id}, {"data", data}};
-}
-
-Result<int> events(Context& context) {
-  auto record = TRY(context.store.load(TRY(container_id(context))));
-  if (TRY(context.store.status(record)) == Status::Stopped)
-    return fail(Code::Conflict, "container with id {} is not running", record.id);
-  auto host = TRY(cgroup::detect_host());
-  auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
-  auto seconds = TRY(context.args.number("interval")).value_or(5);
-  if (seconds <= 0) return fail(Code::InvalidArgument, "duration interval must be greater than 0");
-  auto init = TRY(sys::open_pidfd(record.pid));
-  uint64_t struck = TRY(cgroups.oom_kills());
-  for (;;) {
-    print(codec::format_json(stats_event(record.id, TRY(cgroups.stats()))) + "\n");
-    if (context.args.has("stats")) return 0;
-    if (TRY(sys::wait_exited(init, std::chrono::seconds(seconds)))) return 0;
-    uint64_t now = TRY(cgroups.oom_kills());
-    if (now > struck) print(codec::format_json(json::object{{"type", "oom"}, {"id", record.id}}) + "\n");
-    struck = now;
-  }
-}
-
-Result<int> features(Context&) {
-  json::array capabilities;
-  for (unsigned i = 0; !sys::capability_name(i).empty(); ++i) capabilities.emplace_back(sys::capability_name(i));
-  json::object seccomp = {
-      {"enabled", true},
-      {"actions",
-       {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-        "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"}},
-      {"knownFlags", {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG"}}};
-  json::object linux_part = {
-      {"namespaces", {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}},
-      {"capabilities", capabilities},
-      {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", true}}},
-      {"seccomp", seccomp},
-      {"apparmor", {{"enabled", true}}},
-      {"selinux", {{"enabled", true}}},
-      {"mountExtensions", {{"idmap", {{"enabled", true}}}}}};
-  json::object out = {
-      {"ociVersionMin", "1.0.0"},
-      {"ociVersionMax", "1.2.0"},
-      {"hooks", {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}},
-      {"linux", linux_part},
-      {"annotations", {{"org.sampan.version", SAMPAN_VERSION}}}};
-  print(codec::format_json_pretty(out, 2) + "\n");
+  std::vector<std::string> options(context.args.rest().begin() + 1, context.args.rest().end());
+  if (options.empty()) options = {"-ef"};
+  TRY(print_processes(TRY(run_ps(options)), pids));
   return 0;
 }
 
@@ -205,10 +156,7 @@ Result<int> spec(Context& context) {
 constexpr Command kCommands[] = {
     {"state", "<container-id>", "output the state of a container", {}, state},
     {"list", "", "list containers started by sampan-runtime with the given root", kListFlags, list},
-    {"ps", "<container-id>", "display the processes running inside a container", kPsFlags, ps},
-    {"events", "<container-id>", "display container events such as OOM notifications and usage statistics",
-     kEventsFlags, events},
-    {"features", "", "show the enabled features", {}, features},
+    {"ps", "<container-id> [ps options]", "display the processes running inside a container", kPsFlags, ps},
     {"spec", "", "create a new specification file", kSpecFlags, spec},
 };
 

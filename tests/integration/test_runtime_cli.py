@@ -1,0 +1,332 @@
+"""The command line of sampan-runtime beside runc's: what is printed, what is refused, and the exit codes."""
+import json
+import os
+import pathlib
+import re
+import select
+import subprocess
+
+import pytest
+
+from test_runtime import PROGRAMS, mount, runtime  # noqa: F401  (runtime is a fixture)
+
+
+def call(runtime, *argv, **kwargs):
+    """The program with global options of the test's own."""
+    return subprocess.run([runtime.program, *argv], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, **kwargs)
+
+
+def limit_file(runtime, controller, v1, v2):
+    for path in (f"/sys/fs/cgroup/{controller}{runtime.cgroup}/{v1}", f"/sys/fs/cgroup{runtime.cgroup}/{v2}"):
+        if pathlib.Path(path).exists():
+            return pathlib.Path(path)
+    pytest.skip(f"this host has no {v1} or {v2}")
+
+
+def edit(runtime, change):
+    runtime.spec("true")
+    path = runtime.bundle / "config.json"
+    spec = json.loads(path.read_text())
+    change(spec)
+    path.write_text(json.dumps(spec))
+
+
+def ours_only(runtime):
+    if runtime.program != PROGRAMS["sampan-runtime"]:
+        pytest.skip("sampan-runtime's own")
+
+
+# features
+
+def features(runtime):
+    return json.loads(runtime("features").stdout)
+
+
+def test_features_have_the_layout_of_the_specification(runtime):
+    said = features(runtime)
+    assert said["ociVersionMin"] == "1.0.0" and said["ociVersionMax"].startswith("1.")
+    assert said["hooks"] == ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+    assert {"bind", "ro", "rro", "tmpcopyup", "rprivate"} <= set(said["mountOptions"])
+    assert said["mountOptions"] == sorted(said["mountOptions"])
+    assert {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_TRAP"} <= set(said["linux"]["seccomp"]["actions"])
+    assert "SCMP_CMP_MASKED_EQ" in said["linux"]["seccomp"]["operators"]
+    assert "SCMP_ARCH_X86_64" in said["linux"]["seccomp"]["archs"]
+    assert said["linux"]["capabilities"][0] == "CAP_CHOWN"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", said["annotations"]["io.github.seccomp.libseccomp.version"])
+
+
+def test_features_tell_of_this_kernel(runtime):
+    ours_only(runtime)
+    linux = features(runtime)["linux"]
+    filesystems = pathlib.Path("/proc/filesystems").read_text().split()
+    assert linux["cgroup"]["v1"] == ("cgroup" in filesystems) and linux["cgroup"]["v2"] == ("cgroup2" in filesystems)
+    apparmor = pathlib.Path("/sys/module/apparmor/parameters/enabled")
+    assert linux["apparmor"]["enabled"] == (apparmor.exists() and apparmor.read_text().strip() == "Y")
+    assert linux["selinux"]["enabled"] == pathlib.Path("/sys/fs/selinux/enforce").exists()
+    last = int(pathlib.Path("/proc/sys/kernel/cap_last_cap").read_text())
+    assert len(linux["capabilities"]) == last + 1
+    names = {"mnt": "mount", "net": "network"}
+    kinds = {names.get(n, n) for n in os.listdir("/proc/self/ns") if not n.endswith("_for_children")}
+    assert set(linux["namespaces"]) == kinds
+
+
+def test_every_mount_option_of_the_features_is_taken(runtime):
+    ours_only(runtime)
+    options = set(features(runtime)["mountOptions"]) - {"bind", "rbind", "remount", "idmap", "ridmap"}
+    edit(runtime, lambda spec: spec["mounts"].extend(
+        mount(f"/tmp/{option}", "tmpfs", "tmpfs", option) for option in sorted(options)))
+    runtime("run", "--bundle", str(runtime.bundle), runtime.id)
+
+
+def test_every_seccomp_flag_and_action_of_the_features_is_taken(runtime):
+    ours_only(runtime)
+    said = features(runtime)["linux"]["seccomp"]
+    assert set(said["supportedFlags"]) <= set(said["knownFlags"])
+    rules = [{"names": [f"epoll_{n}"], "action": action} for n, action in
+             zip(("create", "create1", "ctl", "wait", "pwait", "pwait2"), [a for a in said["actions"] if a not in
+                 ("SCMP_ACT_ALLOW", "SCMP_ACT_NOTIFY")])]
+    flags = [f for f in said["supportedFlags"] if "RECV" not in f]
+    edit(runtime, lambda spec: spec["linux"].update(
+        seccomp={"defaultAction": "SCMP_ACT_ALLOW", "flags": flags, "syscalls": rules}))
+    runtime("run", "--bundle", str(runtime.bundle), runtime.id)
+
+
+# errors
+
+def remove(key, *path):
+    def change(spec):
+        for name in path:
+            spec = spec[name]
+        del spec[key]
+    return change
+
+
+BAD_SPECS = {
+    "no process": (remove("process"), "process property must not be empty"),
+    "no arguments": (lambda s: s["process"].update(args=[]), "args must not be empty"),
+    "no cwd": (remove("cwd", "process"), "Cwd property must not be empty"),
+    "relative cwd": (lambda s: s["process"].update(cwd="here"), "Cwd must be an absolute path"),
+    "no root": (remove("root"), "root must be specified"),
+    "missing rootfs": (lambda s: s["root"].update(path="gone"), "/gone: no such file or directory"),
+    "namespace twice": (lambda s: s["linux"]["namespaces"].append({"type": "pid"}), 'duplicated ns {"pid" ""}'),
+    "unknown namespace": (lambda s: s["linux"]["namespaces"].append({"type": "colour"}), "colour"),
+    "arguments of a wrong type": (lambda s: s["process"].update(args=3), "process.args"),
+    "user of a wrong type": (lambda s: s["process"]["user"].update(uid="x"), "process.user.uid"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SPECS)
+def test_a_bad_specification_is_refused_in_known_words(runtime, case):
+    change, words = BAD_SPECS[case]
+    edit(runtime, change)
+    done = runtime("create", "--bundle", str(runtime.bundle), runtime.id, check=False)
+    assert done.returncode == 1 and words in done.stderr.replace('\\"', '"')
+    name = "runc" if "runc" in runtime.program else "sampan-runtime"
+    assert f"{name} create failed: " in done.stderr
+    assert runtime("state", runtime.id, check=False).returncode == 1
+
+
+def test_a_missing_or_broken_bundle(runtime):
+    nowhere = runtime("run", "--bundle", "/nonexistent", runtime.id, check=False)
+    assert nowhere.returncode == 1 and "chdir /nonexistent: no such file or directory" in nowhere.stderr
+    (runtime.home / "empty").mkdir()
+    empty = runtime("run", "--bundle", str(runtime.home / "empty"), runtime.id, check=False)
+    assert empty.returncode == 1 and "JSON specification file config.json not found" in empty.stderr
+    (runtime.home / "empty/config.json").write_text("{bad")
+    assert runtime("run", "--bundle", str(runtime.home / "empty"), runtime.id, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("command", ["state", "start", "kill", "delete", "pause", "resume", "ps", "events", "update"])
+def test_an_unknown_container(runtime, command):
+    done = runtime(command, "nobody", check=False)
+    assert done.returncode == 1 and "container does not exist" in done.stderr
+
+
+def test_exec_that_fails_exits_with_255(runtime):
+    unknown = runtime("exec", "nobody", "true", check=False)
+    assert unknown.returncode == 255 and "exec failed: container does not exist" in unknown.stderr
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    missing = runtime("exec", runtime.id, "no-such-program", check=False)
+    assert missing.returncode == 255 and "executable file not found in $PATH" in missing.stderr
+
+
+def test_deleting_nobody_by_force_is_success(runtime):
+    assert runtime("delete", "--force", "nobody", check=False).returncode == 0
+
+
+USAGE = {
+    "state": ([], '"state" requires exactly 1 argument(s)'),
+    "state a b": (["a", "b"], '"state" requires exactly 1 argument(s)'),
+    "create": ([], '"create" requires exactly 1 argument(s)'),
+    "list a": (["a"], '"list" requires exactly 0 argument(s)'),
+    "kill": ([], '"kill" requires a minimum of 1 argument(s)'),
+    "kill a b c": (["a", "b", "c"], '"kill" requires a maximum of 2 argument(s)'),
+    "exec": ([], '"exec" requires a minimum of 1 argument(s)'),
+    "ps": ([], '"ps" requires a minimum of 1 argument(s)'),
+    "state --frob": (["--frob", "x"], "flag provided but not defined: -frob"),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_wrong_usage_shows_the_help_and_says_why(runtime, case):
+    words, reason = USAGE[case]
+    command = case.split()[0]
+    done = runtime(command, *words, check=False)
+    assert done.returncode == 1 and reason in done.stderr.replace('\\"', '"')
+    assert done.stdout.startswith("Incorrect Usage") and f" {command} - " in done.stdout
+
+
+def test_unknown_commands_and_global_options(runtime):
+    unknown = call(runtime, "frob")
+    assert unknown.returncode == 3 and "No help topic for 'frob'" in unknown.stderr
+    option = call(runtime, "--frob", "list")
+    assert option.returncode == 1 and option.stdout.startswith("Incorrect Usage. flag provided but not defined: -frob")
+    log = call(runtime, "--log", "/nonexistent/log", "list")
+    assert log.returncode == 1 and "nonexistent/log" in log.stderr
+    form = call(runtime, "--log-format", "xml", "list")
+    assert form.returncode == 1 and "invalid log-format: xml" in form.stderr
+
+
+@pytest.mark.parametrize("command", ["create", "start", "run", "exec", "kill", "delete", "state", "list", "ps", "pause",
+                                     "resume", "update", "events", "features", "spec"])
+def test_every_command_has_help(runtime, command):
+    for words in ([command, "--help"], [command, "-h"], ["help", command]):
+        done = call(runtime, *words)
+        assert done.returncode == 0 and "USAGE:" in done.stdout and f" {command} - " in done.stdout
+
+
+def test_version(runtime):
+    done = call(runtime, "--version")
+    lines = dict(line.split(": ", 1) for line in done.stdout.splitlines()[1:])
+    assert done.returncode == 0 and " version " in done.stdout.splitlines()[0]
+    assert lines["spec"].startswith("1.") and re.fullmatch(r"\d+\.\d+\.\d+", lines["libseccomp"])
+
+
+# update
+
+def stored_resources(runtime):
+    return json.loads((runtime.home / "state" / runtime.id / "state.json").read_text())["spec"]["linux"]["resources"]
+
+
+def test_update_by_flags(runtime):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    runtime("update", "--memory", "64M", "--pids-limit", "40", "--cpu-quota", "50000", "--cpu-period", "100000",
+            "--cpuset-cpus", "0", runtime.id)
+    assert limit_file(runtime, "memory", "memory.limit_in_bytes", "memory.max").read_text().strip() == str(64 << 20)
+    assert limit_file(runtime, "pids", "pids.max", "pids.max").read_text().strip() == "40"
+    assert limit_file(runtime, "cpuset", "cpuset.cpus", "cpuset.cpus").read_text().strip() == "0"
+    assert "50000" in limit_file(runtime, "cpu", "cpu.cfs_quota_us", "cpu.max").read_text()
+    if runtime.program == PROGRAMS["sampan-runtime"]:
+        stored = stored_resources(runtime)
+        assert stored["memory"]["limit"] == 64 << 20 and stored["pids"]["limit"] == 40 and stored["cpu"]["quota"] == 50000
+        assert stored["devices"]
+        runtime("update", "--cpu-share", "512", runtime.id)
+        assert stored_resources(runtime)["cpu"] == {**stored["cpu"], "shares": 512}
+
+
+@pytest.mark.parametrize("source", ["-", "file"])
+def test_update_by_json(runtime, source):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    path = runtime.home / "resources.json"
+    path.write_text(json.dumps({"memory": {"limit": 0, "reservation": 32 << 20}, "cpu": {"shares": 0, "quota": 0},
+                                "pids": {"limit": 33}}))
+    with open(path) as stdin:
+        runtime("update", "--resources", "-" if source == "-" else str(path), runtime.id, stdin=stdin)
+    assert limit_file(runtime, "pids", "pids.max", "pids.max").read_text().strip() == "33"
+    assert limit_file(runtime, "memory", "memory.soft_limit_in_bytes", "memory.low").read_text().strip() == str(32 << 20)
+
+
+@pytest.mark.parametrize("words", [("--memory", "10x"), ("--cpu-quota", "many"), ("--cpuset-cpus", "999")])
+def test_update_refuses_what_is_no_limit(runtime, words):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    assert runtime("update", *words, runtime.id, check=False).returncode == 1
+
+
+# events
+
+def test_events_have_the_layout_of_the_reference(runtime):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    event = json.loads(runtime("events", "--stats", runtime.id).stdout)
+    assert (event["type"], event["id"]) == ("stats", runtime.id)
+    data = event["data"]
+    assert set(data) == {"cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "intel_rdt", "network_interfaces"}
+    assert set(data["memory"]) >= {"usage", "swap", "kernel", "kernelTCP", "raw"}
+    assert data["memory"]["usage"]["limit"] > 1 << 40 and data["memory"]["usage"]["usage"] > 0
+    assert data["cpu"]["usage"]["total"] > 0 and {"kernel", "user"} <= set(data["cpu"]["usage"])
+    assert data["pids"] == {"current": 1, "limit": 77}
+
+
+def test_events_tell_at_once_when_memory_runs_out(runtime):
+    edit(runtime, lambda spec: (
+        spec["process"].update(args=["sh", "-c", "read x; cat /dev/zero | busybox tail -c 1000000000 > /dev/null; read x"]),
+        spec["linux"]["resources"].update(memory={"limit": 16 << 20, "swap": 16 << 20},
+                                          devices=[{"allow": True, "access": "rwm"}])))
+    fifo = runtime.home / "fifo"
+    os.mkfifo(fifo)
+    holder = os.open(fifo, os.O_RDWR)
+    with open(runtime.home / "out", "w") as out:
+        runtime("run", "--detach", "--bundle", str(runtime.bundle), runtime.id, stdin=holder, stdout=out, stderr=out)
+    argv = [runtime.program, "--root", str(runtime.home / "state"), "events", "--interval", "300ms", runtime.id]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as events:
+        assert json.loads(events.stdout.readline())["type"] == "stats"  # it watches from here on
+        os.write(holder, b"go\n")
+        kinds = []
+        while "oom" not in kinds:
+            assert select.select([events.stdout], [], [], 10)[0], kinds
+            kinds.append(json.loads(events.stdout.readline())["type"])
+        runtime("delete", "--force", runtime.id)
+        events.communicate(timeout=10)
+        assert events.returncode == 0
+    os.close(holder)
+
+
+def test_events_wants_a_positive_interval(runtime):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    done = runtime("events", "--interval", "0s", runtime.id, check=False)
+    assert done.returncode == 1 and "duration interval must be greater than 0" in done.stderr
+
+
+# list, ps, spec
+
+def test_list_is_a_table(runtime):
+    assert runtime("list").stdout == "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"
+    assert runtime("list", "--format", "json").stdout.strip() == "null"
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    heading, line = runtime("list").stdout.splitlines()
+    row = json.loads(runtime("list", "--format", "json").stdout)[0]
+    cells = [row["id"], str(row["pid"]), "running", str(runtime.bundle), row["created"], "root"]
+    assert line.split() == cells
+    expected = "".join(cell.ljust(max(12, len(cell) + 3)) for cell in cells[:-1]) + "root"
+    assert line == expected and heading.index("CREATED") == line.index(row["created"])
+    assert runtime("list", "-q").stdout == runtime.id + "\n"
+    assert "invalid format option" in runtime("list", "--format", "xml", check=False).stderr
+
+
+def test_ps_takes_the_options_of_ps(runtime):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    pid = runtime.state()["pid"]
+    lines = runtime("ps", runtime.id).stdout.splitlines()
+    assert lines[0].split()[:3] == ["UID", "PID", "PPID"] and lines[1].split()[1] == str(pid) and len(lines) == 2
+    assert [line.split() for line in runtime("ps", runtime.id, "-o", "pid,comm").stdout.splitlines()] == [
+        ["PID", "COMMAND"], [str(pid), "sleep"]]
+    assert json.loads(runtime("ps", "-f", "json", runtime.id).stdout) == [pid]
+    blind = runtime("ps", runtime.id, "-o", "comm", check=False)
+    assert blind.returncode == 1 and "couldn't find PID field in ps output" in blind.stderr
+    assert runtime("ps", "-f", "xml", runtime.id, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["TERM", "SIGTERM", "term", "15"])
+def test_kill_takes_names_and_numbers(runtime, name):
+    runtime.spec("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.02; done")
+    runtime.detached("run", "--detach")
+    assert runtime("kill", runtime.id, "NONSENSE", check=False).returncode == 1
+    runtime("kill", runtime.id, name)
+    runtime.wait_for("stopped")
