@@ -38,6 +38,17 @@ Result<void> add_capabilities(oci::Process& process, const std::vector<std::stri
   return {};
 }
 
+/// "UID[:GID]"; without a group the container's stays. False for names, which only the container's files explain.
+bool set_ids(oci::User& user, std::string_view text) {
+  auto parts = split_once(text, ':');
+  auto uid = parse_uint(parts ? parts->first : text);
+  auto gid = parts ? parse_uint(parts->second) : user.gid;
+  if (!uid || !gid || *uid > 0xfffffffe || *gid > 0xfffffffe) return false;
+  user.uid = static_cast<uint32_t>(*uid);
+  user.gid = static_cast<uint32_t>(*gid);
+  return true;
+}
+
 Result<void> set_user(oci::Process& process, const Args& args) {
   for (const auto& text : args.all("additional-gids")) {
     auto gid = parse_uint(text);
@@ -76,7 +87,8 @@ Result<int> exec(Context& context) {
 
   runtime::ExecOptions options;
   options.process = TRY(process_of(context, record));
-  options.user = context.args.get("user");
+  if (context.args.has("user") && !set_ids(options.process.user, context.args.get("user")))
+    options.user = context.args.get("user");
   options.stdio = {0, 1, 2};
   options.preserve_fds = TRY(preserved(context.args));
   if (detach && options.process.terminal && socket.empty())

@@ -98,6 +98,21 @@ Result<void> check_console(const Context& context, const oci::Spec& spec, bool d
   return {};
 }
 
+runtime::StateDocument state_of(const Record& record, std::string status) {
+  int pid = status == "stopped" ? 0 : record.pid;  // by then it may be somebody else's
+  return {record.id, std::move(status), record.bundle, pid, record.spec.annotations};
+}
+
+/// Failures of these hooks are warnings, as the specification has it.
+void run_late_hooks(Context& context, const char* kind, const std::vector<oci::Hook> oci::Hooks::* which,
+                    const Record& record, const char* status) {
+  if (!record.spec.hooks) return;
+  for (const auto& hook : (*record.spec.hooks).*which) {
+    auto ran = runtime::run_hooks(kind, {hook}, runtime::format_state(state_of(record, status)));
+    if (!ran) context.warn(ran.error().message());
+  }
+}
+
 /// Everything of create() and run() before init is started.
 struct Created {
   std::unique_ptr<runtime::Container> container;
@@ -108,7 +123,16 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
   options.start_listener = start_listener;
   options.trace = context.debug;
   Created created;
-  created.container = TRY(runtime::create(bundle.spec, options));
+  auto container = runtime::create(bundle.spec, options);
+  if (!container) {
+    // What hooks made while the container was created, hooks take away again.
+    created.record.id = id;
+    created.record.bundle = bundle.path;
+    created.record.spec = bundle.spec;
+    run_late_hooks(context, "poststop", &oci::Hooks::poststop, created.record, "stopped");
+    return std::move(container).error();
+  }
+  created.container = std::move(*container);
   auto& init = created.container->init();
   for (const auto& warning : init.warnings) context.warn(warning);
   auto done = [&]() -> Result<void> {
@@ -124,20 +148,6 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
   if (done) return created;
   (void)created.container->destroy();  // the first error is the one to tell
   return std::move(done).error();
-}
-
-runtime::StateDocument state_of(const Record& record, std::string status) {
-  return {record.id, std::move(status), record.bundle, record.pid, record.spec.annotations};
-}
-
-/// Failures of these hooks are warnings, as the specification has it.
-void run_late_hooks(Context& context, const char* kind, const std::vector<oci::Hook> oci::Hooks::* which,
-                    const Record& record, const char* status) {
-  if (!record.spec.hooks) return;
-  for (const auto& hook : (*record.spec.hooks).*which) {
-    auto ran = runtime::run_hooks(kind, {hook}, runtime::format_state(state_of(record, status)));
-    if (!ran) context.warn(ran.error().message());
-  }
 }
 
 Result<int> create(Context& context) {
