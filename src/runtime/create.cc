@@ -9,6 +9,7 @@
 #include "runtime/internal/idmap.h"
 #include "runtime/internal/plan.h"
 #include "runtime/internal/process.h"
+#include "runtime/internal/rootless.h"
 #include "runtime/internal/seccomp.h"
 #include "runtime/internal/validate.h"
 #include "runtime/runtime.h"
@@ -33,6 +34,7 @@ class RunningContainer final : public Container {
         state_(std::move(state)),
         listener_(std::move(listener)) {}
 
+  void have_no_cgroups() { without_cgroups_ = true; }
   Process& init() override { return init_; }
   const cgroup::Cgroup& cgroups() const override { return cgroups_; }
 
@@ -53,10 +55,12 @@ class RunningContainer final : public Container {
   Result<void> destroy() override {
     (void)sys::send_signal(init_.pidfd, SIGKILL);  // dead already, or the descriptor was taken by the caller
     channel_.close();                              // an init that waits for its start ends by that
-    auto killed = cgroups_.kill_all();
+    auto killed = without_cgroups_ ? Result<void>() : cgroups_.kill_all();
     if (!started_) (void)sys::reap(init_.pid);
     started_ = true;
-    auto removed = cgroups_.remove();  // succeeds only when nothing is left inside, whatever the killing said
+    auto removed = without_cgroups_
+                       ? Result<void>()
+                       : cgroups_.remove();  // succeeds only when nothing is left inside, whatever the killing said
     return removed || killed ? std::move(removed) : std::move(killed);
   }
 
@@ -68,6 +72,7 @@ class RunningContainer final : public Container {
   StateDocument state_;
   std::optional<oci::Seccomp> listener_;  // only its path and metadata; when a rule asks an agent
   bool started_ = false;
+  bool without_cgroups_ = false;  // rootless
 };
 
 /// Notes what each part of create() takes, when asked.
@@ -114,12 +119,6 @@ std::string cgroup_path_of(const oci::Spec& spec, const CreateOptions& options) 
   if (!spec.linux_->cgroups_path.empty())
     return spec.linux_->cgroups_path.starts_with('/') ? spec.linux_->cgroups_path : "/" + spec.linux_->cgroups_path;
   return "/" + options.id;
-}
-
-oci::Resources resources_of(const oci::Spec& spec) {
-  oci::Resources resources = spec.linux_->resources.value_or(oci::Resources());
-  resources.devices = internal::device_rules(resources.devices);
-  return resources;
 }
 
 /// What create() knows while it talks to the child.
@@ -209,7 +208,38 @@ Result<Seccomp> seccomp_of(const oci::Spec& spec, const CreateOptions& options) 
   return seccomp;
 }
 
+/// The caller that is not root becomes root of what would have been the container's new user namespace.
+Result<internal::NamespacePlan> plan_rootless_namespaces(const oci::Spec& spec) {
+  auto namespaces = TRY(internal::plan_namespaces(spec));
+  TRY(internal::become_root_of_own_namespace(spec));
+  if (namespaces.made_late & sys::ns::kIpc) {  // no need to wait: its maker is the mapped root
+    namespaces.made_late &= ~sys::ns::kIpc;
+    namespaces.made_by_clone |= sys::ns::kIpc;
+  }
+  namespaces.made_by_clone &= ~sys::ns::kUser;
+  namespaces.user_entered = true;
+  return namespaces;
+}
+
+/// Control groups that a rootless caller may not make are none: unless something is asked of them.
+Result<cgroup::Cgroup> make_cgroups(const cgroup::HostCgroups& host, const oci::Spec& spec,
+                                    const CreateOptions& options, Process& init, bool& none) {
+  const std::string path = cgroup_path_of(spec, options);
+  auto cgroups = cgroup::Cgroup::create(host, path, resources_of(spec), init.warnings);
+  if (cgroups || !none || internal::wants_limits(spec)) {
+    none = false;
+    return cgroups;
+  }
+  return cgroup::Cgroup::open(host, path);
+}
+
 }  // namespace
+
+oci::Resources resources_of(const oci::Spec& spec) {
+  oci::Resources resources = spec.linux_->resources.value_or(oci::Resources());
+  resources.devices = internal::device_rules(resources.devices);
+  return resources;
+}
 
 Result<void> start_over(sys::Fd connection, const StateDocument& state, const oci::Seccomp* seccomp) {
   Channel channel(std::move(connection));
@@ -236,11 +266,13 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   std::unique_ptr<cgroup::HostCgroups> own_host;
   if (!options.host_cgroups) own_host = std::make_unique<cgroup::HostCgroups>(TRY(cgroup::detect_host()));
   const auto& host = options.host_cgroups ? *options.host_cgroups : *own_host;
-  auto namespaces = TRY(internal::plan_namespaces(spec));
+  bool stranger = ::geteuid() != 0;
+  auto namespaces = TRY(stranger ? plan_rootless_namespaces(spec) : internal::plan_namespaces(spec));
   auto seccomp = TRY(seccomp_of(spec, options));
   laps.done("parent: look at the host");
 
-  auto cgroups = TRY(cgroup::Cgroup::create(host, cgroup_path_of(spec, options), resources_of(spec), init.warnings));
+  namespaces.no_cgroups = stranger || options.rootless;
+  auto cgroups = TRY(make_cgroups(host, spec, options, init, namespaces.no_cgroups));
   laps.done("parent: create control groups");
   Undo undo(cgroups);
   auto plan = process_plan(spec, options);
@@ -251,7 +283,9 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
 
   laps.done("parent: open mounts");
   plan.start_listener = options.start_listener;
-  internal::Birth birth{plan, &container, nullptr, &cgroups, namespaces.made_by_clone};
+  plan.no_setgroups = internal::setgroups_denied("self");
+  internal::Birth birth{plan, &container, nullptr, namespaces.no_cgroups ? nullptr : &cgroups,
+                        namespaces.made_by_clone};
   birth.pid_namespace = namespaces.pid.get();
   birth.user_namespace = namespaces.user_joined;
   Channel channel = TRY(internal::give_birth(birth, init));
@@ -262,9 +296,10 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   TRY(await_ready(talk));
   undo.keep();
   state.status = "created";
-  return std::unique_ptr<Container>(std::make_unique<RunningContainer>(std::move(own_host), std::move(cgroups),
-                                                                       std::move(init), std::move(channel),
-                                                                       std::move(state), std::move(seccomp.listener)));
+  auto made = std::make_unique<RunningContainer>(std::move(own_host), std::move(cgroups), std::move(init),
+                                                 std::move(channel), std::move(state), std::move(seccomp.listener));
+  if (namespaces.no_cgroups) made->have_no_cgroups();
+  return std::unique_ptr<Container>(std::move(made));
 }
 
 }  // namespace sampan::runtime

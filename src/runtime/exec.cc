@@ -1,8 +1,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "runtime/internal/plan.h"
 #include "runtime/internal/process.h"
+#include "runtime/internal/rootless.h"
 #include "runtime/internal/seccomp.h"
 #include "runtime/internal/validate.h"
 #include "runtime/runtime.h"
@@ -35,6 +37,7 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
   TRY(internal::validate_process(options.process, child.warnings));
   TRY(internal::keep_standard_descriptors_open());
   auto pidfd = TRY(sys::open_pidfd(init));
+  if (::geteuid() != 0) TRY(internal::join_as_root(pidfd));
   internal::JoinPlan join;
   join.init = &pidfd;
   join.namespaces = TRY(differing_namespaces(init));
@@ -59,7 +62,10 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
   }
   TRY(internal::plan_capabilities(options.process, plan, child.warnings));
 
-  internal::Birth birth{plan, nullptr, &join, options.detach_cgroup ? nullptr : &cgroups};
+  plan.no_setgroups = internal::setgroups_denied(std::to_string(init));
+  // A rootless container may have no control groups of its own, or none that its owner can enter.
+  bool apart = options.detach_cgroup || (internal::in_user_namespace() && !cgroups.join_fds());
+  internal::Birth birth{plan, nullptr, &join, apart ? nullptr : &cgroups};
   if (join.namespaces & sys::ns::kPid) birth.pid_namespace = pidfd.get();
   join.namespaces &= ~sys::ns::kPid;
   auto channel = TRY(internal::give_birth(birth, child));

@@ -13,6 +13,9 @@
 // nothing behind. The library never blocks on a container's own processes and never writes below its root by path:
 // everything inside the root filesystem goes through sys/safe_path (openat2, in-root, no magic links).
 //
+// A caller that is not root becomes root of a user namespace by create() and exec(), and stays in it (rootless): the
+// specification's own new user namespace is that one.
+//
 // Threads: none of its own. create() and exec() clone the calling process, which must be single-threaded.
 // The child never returns into the caller; it uses no locks and no exceptions.
 
@@ -38,6 +41,9 @@ using SeccompProgram = std::vector<uint64_t>;
 /// Compiles a seccomp section with libseccomp. Blocks: no. Errors: InvalidArgument (unknown action, operator).
 /// Unknown system call names are skipped, as every runtime does.
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
+
+/// The limits of the specification, with the device rules that every container has.
+oci::Resources resources_of(const oci::Spec& spec);
 
 /// The state document of the runtime specification (`status`: "creating", "created", "running", "stopped").
 struct StateDocument {
@@ -68,6 +74,7 @@ struct CreateOptions {
   std::string init_path;          // host path of a static init bound at /sbin/docker-init and run as PID 1; "": none
   bool new_keyring = true;
   bool no_pivot = false;
+  bool rootless = false;    // control groups that cannot be made are none, when no limit is asked for
   int start_listener = -1;  // a listening packet socket: init takes its start from there instead (start_over)
   bool trace = false;       // measure the steps: Process::timings
   std::string bundle;       // only for the state that hooks read

@@ -5,12 +5,25 @@
 
 namespace sampan::runtime::internal {
 
+namespace {
+
+Result<void> set_supplementary_groups(const Child& child) {
+  const auto& identity = child.identity;
+  if (!child.process.no_setgroups) return sys::set_groups(identity.groups);
+  for (gid_t group : identity.groups)
+    if (group != identity.gid)
+      return fail(Code::InvalidArgument, "cannot set any additional groups in a rootless container: group {}", group);
+  return {};
+}
+
+}  // namespace
+
 // The ids change while capabilities are kept, because loading a filter without no_new_privs needs CAP_SYS_ADMIN later;
 // finish_privileges() then leaves what was asked for and nothing else.
 Result<void> drop_privileges(Child& child) {
   TRY(sys::limit_bounding_set(child.process.bounding));
   TRY(sys::set_keep_capabilities(true));
-  TRY(sys::set_groups(child.identity.groups));
+  TRY(set_supplementary_groups(child));
   TRY(sys::set_all_gids(child.identity.gid));
   TRY(sys::set_all_uids(child.identity.uid));
   TRY(sys::set_keep_capabilities(false));

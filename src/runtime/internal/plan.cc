@@ -129,6 +129,15 @@ Result<void> plan_cgroup_mounts(const cgroup::HostCgroups& host, const cgroup::C
   return {};
 }
 
+/// Rootless and without control groups of its own: the host's, read-only, as they show to the caller.
+Result<void> plan_host_cgroup_mounts(ContainerPlan& plan) {
+  auto mount = TRY(sys::clone_mount(AT_FDCWD, "/sys/fs/cgroup", sys::Recursive::Yes));
+  TRY(sys::change_mount(mount.get(), {.set = sys::attr::kReadOnly, .propagation = sys::propagation::kPrivate},
+                        sys::Recursive::Yes));
+  plan.cgroup_binds.emplace_back("", std::move(mount));
+  return {};
+}
+
 Result<sys::CapabilityMask> mask_of(const std::vector<std::string>& names, std::vector<std::string>& warnings) {
   sys::CapabilityMask mask = 0;
   for (const auto& name : names) {
@@ -203,14 +212,16 @@ Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions&
   plan.new_namespaces = namespaces.made_by_clone;
   plan.late_namespaces = namespaces.made_late;
   plan.joins = std::move(namespaces.joins);
-  plan.user_namespace = namespaces.user_joined || (namespaces.made_by_clone & sys::ns::kUser);
+  plan.user_namespace =
+      namespaces.user_joined || namespaces.user_entered || (namespaces.made_by_clone & sys::ns::kUser);
   plan.own_mount_namespace = namespaces.made_by_clone & sys::ns::kMount;
   plan.no_pivot = options.no_pivot;
   if (!plan.own_mount_namespace) return plan;
   plan.rootfs = TRY_CONTEXT(open_rootfs(options.rootfs), "mount rootfs");
   TRY(plan_mounts(spec, plan));
   TRY_CONTEXT(plan_devices(spec, plan), "open devices");
-  TRY_CONTEXT(plan_cgroup_mounts(host, cgroups, plan), "open control groups");
+  TRY_CONTEXT(namespaces.no_cgroups ? plan_host_cgroup_mounts(plan) : plan_cgroup_mounts(host, cgroups, plan),
+              "open control groups");
   if (options.init_path.empty()) return plan;
   plan.init_program =
       TRY_CONTEXT(sys::clone_mount(AT_FDCWD, options.init_path, sys::Recursive::No), "open init program");

@@ -18,6 +18,8 @@ struct NamespacePlan {
   std::vector<NamespaceJoin> joins;  // pid apart
   sys::Fd pid;                       // to be joined by the parent, around the clone
   bool user_joined = false;
+  bool user_entered = false;  // the caller is in it already (rootless)
+  bool no_cgroups = false;    // none could be made (rootless)
 };
 Result<NamespacePlan> plan_namespaces(const oci::Spec& spec);
 

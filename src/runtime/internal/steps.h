@@ -52,7 +52,8 @@ struct ProcessPlan {
   bool make_workdir = false;
   int start_listener = -1;
   bool new_keyring = false;
-  bool trace = false;  // tell the parent what each step took
+  bool no_setgroups = false;  // the user namespace refuses it
+  bool trace = false;         // tell the parent what each step took
   std::string keyring_name;
   std::vector<std::string> args;
   std::vector<sys::Fd> cgroup_files;  // to write "0" into
