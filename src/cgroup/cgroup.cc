@@ -79,6 +79,31 @@ Result<void> make_v2(const HostCgroups& host, const std::string& path) {
   return make_one(host.v2_root, path);
 }
 
+/// A version 2 cgroup under processes ("no internal processes"), or among threads, cannot have these controllers.
+bool asks_domain_controller(const oci::Resources& resources) {
+  return internal::kMemory.asked(resources) || internal::kBlkio.asked(resources) ||
+         internal::kHugetlb.asked(resources) || internal::kCpu.asked(resources);
+}
+
+Result<void> settle_type(const std::string& dir, const oci::Resources& resources) {
+  std::string type = internal::read_text(dir, "cgroup.type");
+  if (type.empty() || type == "domain") return {};
+  if (asks_domain_controller(resources))
+    return fail(Code::Conflict, "cannot enter cgroupv2 \"{}\" with domain controllers -- it is in {}", dir,
+                type == "domain invalid" ? "an invalid state" : type + " mode");
+  if (type == "domain invalid") (void)internal::write_value(dir, "cgroup.type", "threaded");  // else nothing can enter
+  return {};
+}
+
+/// A parent that holds processes, or that is not ours to change, gives its children no controller.
+Result<void> check_given(const Controller& controller, const std::string& dir) {
+  if (*controller.v2 == '\0' || !internal::has_file(dir, "cgroup.controllers")) return {};
+  auto given = internal::words(internal::read_text(dir, "cgroup.controllers"));
+  if (std::find(given.begin(), given.end(), controller.v2) != given.end()) return {};
+  return fail(Code::Unavailable, "the limits cannot be set: controller \"{}\" is not available in \"{}\"",
+              controller.v2, dir);
+}
+
 Result<void> apply_all(const HostCgroups& host, const std::string& path, const oci::Resources& resources,
                        std::vector<std::string>& warnings) {
   for (const Controller* controller : internal::all_controllers()) {
@@ -91,6 +116,7 @@ Result<void> apply_all(const HostCgroups& host, const std::string& path, const o
       warnings.push_back(fmt::format("this host has no {} controller; its limits were not set", name));
       continue;
     }
+    if (place->v2) TRY(check_given(*controller, place->dir));
     auto apply = place->v2 ? controller->apply_v2 : controller->apply_v1;
     TRY_CONTEXT(apply({place->dir, resources, warnings}), std::string(name));
   }
@@ -131,7 +157,10 @@ Result<Cgroup> Cgroup::create(const HostCgroups& host, const std::string& path, 
     for (const auto& root : host.unique_v1_roots()) TRY(make_one(root, path));
     if (auto cpuset = host.v1_roots.find("cpuset"); cpuset != host.v1_roots.end())
       TRY_CONTEXT(internal::seed_cpuset(cpuset->second, path), "cpuset");
-    if (!host.v2_root.empty()) TRY(make_v2(host, path));
+    if (!host.v2_root.empty()) {
+      TRY(make_v2(host, path));
+      TRY(settle_type(host.v2_root + path, resources));
+    }
     return apply_all(host, path, resources, warnings);
   }();
   if (made) return cgroup;
