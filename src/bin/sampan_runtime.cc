@@ -16,7 +16,7 @@ constexpr Flag kGlobalFlags[] = {
     {"log", "", Takes::Value, "set the log file to write logs to (default: stderr)"},
     {"log-format", "", Takes::Value, "set the log format: text or json"},
     {"debug", "", Takes::Nothing, "log more"},
-    {"systemd-cgroup", "", Takes::Nothing, "not supported: control groups are made directly"},
+    {"systemd-cgroup", "", Takes::Nothing, "let systemd make the control groups; cgroupsPath is \"slice:prefix:name\""},
     {"rootless", "", Takes::Value, "only \"false\" and \"auto\": this runtime needs root"},
     {"help", "h", Takes::Nothing, "show help"},
     {"version", "v", Takes::Nothing, "print the version"},
@@ -57,7 +57,7 @@ int report(const Error& error, int code = 1) {
 template <typename Use>
 void for_each_command(Use use) {
   for (auto group : {lifecycle_commands(), exec_commands(), show_commands(), events_commands(), features_commands(),
-                     update_commands()})
+                     update_commands(), checkpoint_commands()})
     for (const auto& command : group) use(command);
 }
 
@@ -148,7 +148,7 @@ int run_command(const Command& command, const Args& global, char** argv, char** 
     if (auto sealed = sys::seal_own_program(argv, envp); !sealed)
       return report(std::move(sealed).error().context("seal program"));
   Context context{Store(global.get("root", "/run/sampan-runtime")), std::move(*args), warn, global.has("debug"),
-                  log_debug};
+                  log_debug, global.has("systemd-cgroup")};
   auto code = command.run(context);
   return code ? *code : report_command(command, std::move(code).error());
 }
@@ -171,8 +171,6 @@ int dispatch(const Args& global, char** argv, char** envp) {
     print_help(*found);
     return 0;
   }
-  if (global.has("systemd-cgroup"))
-    return report(make_error(Code::NotImplemented, "--systemd-cgroup is not supported: use cgroupfs paths"));
   if (global.get("rootless") == "true")
     return report(make_error(Code::NotImplemented, "--rootless is not supported: this runtime needs root"));
   return run_command(*found, global, argv, envp);

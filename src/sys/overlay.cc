@@ -1,50 +1,163 @@
 #include "sys/overlay.h"
 
-#include <cerrno>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
+
+#include "sys/error.h"
+#include "sys/file.h"
 #include "sys/mount.h"
+
+// As in mount.cc: <sys/mount.h> cannot be included beside <linux/mount.h>.
+extern "C" int mount(const char*, const char*, const char*, unsigned long, const void*);
 
 namespace sampan::sys {
 namespace {
 
-enum class Lowers { OneByOne, Joined };
+constexpr size_t kMountDataMax = 4095;  // the kernel copies one page
+constexpr size_t kStackSize = 64 << 10;
+constexpr unsigned long kMsRecursive = 1 << 14;
 
-Result<FsContextFd> configure(const OverlayOptions& options, Lowers lowers) {
-  auto fs = TRY(open_fs("overlay"));
-  TRY(set_fs_string(fs, "source", options.source));
-  for (const auto& flag : options.flags) TRY(set_fs_flag(fs, flag));
-  for (const auto& [key, value] : options.values)
-    if (key != "lowerdir+" || lowers == Lowers::OneByOne) TRY(set_fs_string(fs, key, value));
-  if (lowers == Lowers::Joined) TRY(set_fs_string(fs, "lowerdir", join_lower_dirs(options.values)));
-  return fs;
+bool kernel_takes_lowers_one_by_one() {
+  static const bool kTakes = [] {
+    utsname names = {};
+    int major = 0, minor = 0;
+    if (::uname(&names) != 0 || std::sscanf(names.release, "%d.%d", &major, &minor) != 2) return true;
+    return major > 6 || (major == 6 && minor >= 5);
+  }();
+  return kTakes;
 }
 
-Result<MountFd> make_mount(const OverlayOptions& options, uint64_t attributes, Lowers lowers) {
-  auto fs = TRY(configure(options, lowers));
-  return make_fs_mount(fs, attributes);
+void append_escaped(std::string& to, std::string_view value) {
+  for (char c : value) {
+    if (c == ':' || c == '\\' || c == ',') to += '\\';
+    to += c;
+  }
+}
+
+/// A lower directory and the descriptor whose number stands for it.
+struct Held {
+  const char* path;
+  Fd fd;
+};
+
+/// Between the caller, who waits, and the child that shares its memory and descriptors.
+struct MountApart {
+  const char* source;
+  const char* data;
+  const std::vector<Held>& held;
+  const char* step = "clone";
+  int mount = -1;
+  int error = 0;
+};
+
+/// Puts what the path is in this mount namespace behind the number: an overlay takes no directory of another one.
+int reopen(const Held& held) {
+  int fd = ::open(held.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  int result = ::dup3(fd, held.fd.get(), O_CLOEXEC);
+  ::close(fd);
+  return result;
+}
+
+/// Nothing here allocates or waits for a lock: the memory is the caller's.
+/// "/proc" is only where the overlay is seen for a moment; relative lower directories are descriptors.
+long mount_steps(MountApart& job) {
+  job.step = "unshare";
+  if (::unshare(CLONE_NEWNS) != 0) return -1;
+  job.step = "mount propagation";
+  if (::mount(nullptr, "/", nullptr, kMsRecursive | propagation::kPrivate, nullptr) != 0) return -1;
+  job.step = "open lower directory";
+  for (const auto& held : job.held)
+    if (reopen(held) < 0) return -1;
+  job.step = "chdir";
+  if (::chdir("/proc/self/fd") != 0) return -1;
+  job.step = "mount overlay";
+  if (::mount(job.source, "/proc", "overlay", 0, job.data) != 0) return -1;
+  job.step = "open_tree";
+  return ::syscall(SYS_open_tree, AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+int mount_apart(void* argument) {
+  auto& job = *static_cast<MountApart*>(argument);
+  job.mount = static_cast<int>(mount_steps(job));
+  if (job.mount < 0) job.error = errno;
+  return 0;
+}
+
+/// Runs the job in a child whose end no one else hears of: it sends no signal, and only __WALL waits for it.
+void run_apart(MountApart& job) {
+  std::string stack(kStackSize, '\0');
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // no handler of ours may run twice in one memory
+  auto top = (reinterpret_cast<uintptr_t>(stack.data()) + kStackSize) & ~uintptr_t{15};
+  pid_t pid = ::clone(mount_apart, reinterpret_cast<void*>(top), CLONE_VM | CLONE_VFORK | CLONE_FILES, &job);
+  if (pid < 0) job.error = errno;
+  while (pid > 0 && ::waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace
 
-std::string join_lower_dirs(const std::vector<std::pair<std::string, std::string>>& values) {
-  std::string joined;
-  for (const auto& [key, value] : values) {
-    if (key != "lowerdir+") continue;
-    if (!joined.empty()) joined += ':';
-    for (char c : value) {
-      if (c == ':' || c == '\\') joined += '\\';
-      joined += c;
+std::string overlay_mount_data(const OverlayOptions& options) {
+  std::string lowers, rest;
+  for (const auto& [key, value] : options.values) {
+    if (key == "lowerdir+") {
+      if (!lowers.empty()) lowers += ':';
+      append_escaped(lowers, value);
+      continue;
     }
+    rest += "," + key + "=";
+    append_escaped(rest, value);
   }
-  return joined;
+  for (const auto& flag : options.flags) rest += "," + flag;
+  return "lowerdir=" + lowers + rest;
+}
+
+Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t attributes) {
+  std::string data = overlay_mount_data(options);
+  std::vector<Held> held;
+  if (data.size() > kMountDataMax) {  // the names of descriptors are shorter than any path
+    OverlayOptions shorter = options;
+    for (size_t i = 0; i < options.values.size(); ++i) {
+      const auto& [key, value] = options.values[i];
+      if (key != "lowerdir+") continue;
+      held.push_back({value.c_str(), TRY(open_file(value, O_PATH | O_DIRECTORY))});
+      shorter.values[i].second = std::to_string(held.back().fd.get());
+    }
+    data = overlay_mount_data(shorter);
+  }
+  if (data.size() > kMountDataMax) return fail(Code::InvalidArgument, "an overlay of {} directories", held.size());
+  MountApart job{options.source.c_str(), data.c_str(), held};
+  run_apart(job);
+  if (job.mount < 0) {
+    errno = job.error;
+    return sys_error(job.step, data);
+  }
+  MountFd made(job.mount);
+  MountChange change{.set = attributes, .clear = attributes & attr::kAtimeMask ? attr::kAtimeMask : 0};
+  if (attributes != 0) TRY(change_mount(made.get(), change, Recursive::No));
+  return made;
 }
 
 Result<MountFd> make_overlay_mount(const OverlayOptions& options, uint64_t attributes) {
-  auto made = make_mount(options, attributes, Lowers::OneByOne);
-  if (made || made.error().errno_value() != EINVAL) return made;
-  // FALLBACK(linux<6.5): some of these kernels refuse "lowerdir+" at once, others only when the mount is made.
-  if (join_lower_dirs(options.values).empty()) return made;
-  return make_mount(options, attributes, Lowers::Joined);
+  // FALLBACK(linux<6.5)
+  if (!kernel_takes_lowers_one_by_one()) return make_overlay_mount_apart(options, attributes);
+  auto fs = TRY(open_fs("overlay"));
+  TRY(set_fs_string(fs, "source", options.source));
+  for (const auto& flag : options.flags) TRY(set_fs_flag(fs, flag));
+  for (const auto& [key, value] : options.values) TRY(set_fs_string(fs, key, value));
+  return make_fs_mount(fs, attributes);
 }
 
 }  // namespace sampan::sys

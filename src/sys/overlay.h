@@ -1,9 +1,10 @@
 #pragma once
 // sys/overlay: overlay file systems on every kernel. A list of lower directories is given one by one ("lowerdir+")
-// since Linux 6.5; before, they are one colon-separated string, which older kernels bound to a page.
+// since Linux 6.5. Before, they are one colon-separated string, and fsconfig() takes no more than 255 bytes of it:
+// there the overlay is mounted the old way, in a mount namespace that exists for just that, and comes back detached.
 //
 // Threads: any; the caller owns the mount namespace.
-// Source: kernel Documentation/filesystems/overlayfs.rst "Multiple lower layers".
+// Source: kernel Documentation/filesystems/overlayfs.rst "Multiple lower layers"; fsconfig(2).
 
 #include <string>
 #include <utility>
@@ -20,11 +21,13 @@ struct OverlayOptions {
   std::vector<std::pair<std::string, std::string>> values;  // "lowerdir+" nearest first, "upperdir", "workdir", ...
 };
 
-/// One string for kernels that know no "lowerdir+": the paths with what separates them escaped.
-std::string join_lower_dirs(const std::vector<std::pair<std::string, std::string>>& values);
+/// The options as mount(2) takes them, with what separates them escaped.
+std::string overlay_mount_data(const OverlayOptions& options);
 
 /// A detached mount of a new overlay with the attributes (sys/mount.h).
-/// Errors:  the errno of fsopen, fsconfig, fsmount; InvalidArgument before Linux 6.5 for more than a page of paths.
+/// Errors:  the errno of fsopen, fsconfig, fsmount; before Linux 6.5 of unshare, mount, open_tree.
 Result<MountFd> make_overlay_mount(const OverlayOptions& options, uint64_t attributes);
+/// The same as kernels before 6.5 need it; works on later ones too.
+Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t attributes);
 
 }  // namespace sampan::sys

@@ -111,6 +111,28 @@ void Context::log_timings(const std::vector<runtime::StepTime>& timings) const {
   for (const auto& timing : timings) log_debug(fmt::format("{}: {} ns", timing.step, timing.nanoseconds));
 }
 
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
+  std::string path = spec.linux_ ? spec.linux_->cgroups_path : "";
+  if (path.empty()) return "/" + id;
+  return path.starts_with('/') ? path : "/" + path;
+}
+
+Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
+  Record record;
+  record.id = id;
+  record.pid = pid;
+  record.pid_start = process_start(pid);
+  if (record.pid_start == 0) return fail(Code::Unavailable, "container init {} has gone", pid);
+  record.bundle = bundle.path;
+  record.rootfs = bundle.rootfs;
+  record.created = now_text();
+  record.cgroup_path = cgroup_path_of(bundle.spec, id);
+  if (bundle.unit) record.systemd_unit = bundle.unit->unit;
+  record.owner_uid = ::getuid();
+  record.spec = bundle.spec;
+  return record;
+}
+
 Result<void> write_pid_file(const std::string& path, pid_t pid) {
   if (path.empty()) return {};
   return sys::replace_file(path, std::to_string(pid), 0644, sys::Durable::No);

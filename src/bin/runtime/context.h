@@ -7,6 +7,7 @@
 
 #include "bin/runtime/args.h"
 #include "bin/runtime/store.h"
+#include "cgroup/systemd.h"
 #include "runtime/runtime.h"
 
 namespace sampan::bin {
@@ -20,6 +21,7 @@ struct Context {
   /// Writes into the log what each step took; nothing unless they were measured.
   void log_timings(const std::vector<runtime::StepTime>& timings) const;
   void (*log_debug)(const std::string& text);
+  bool systemd_cgroup = false;  // --systemd-cgroup: control groups are systemd's to make
 };
 
 /// A command answers with its exit status.
@@ -40,6 +42,8 @@ std::span<const Command> update_commands();     // update
 /// To the standard output; a reader that has gone wants no more.
 void print(std::string_view text);
 
+std::span<const Command> checkpoint_commands();  // checkpoint, restore
+
 /// The one positional argument. Errors: InvalidArgument.
 Result<std::string> container_id(const Context& context);
 
@@ -47,10 +51,35 @@ Result<std::string> container_id(const Context& context);
 struct Bundle {
   oci::Spec spec;
   std::string path, rootfs;
+  std::optional<cgroup::UnitPlace> unit;  // with --systemd-cgroup; linux.cgroupsPath is its path then
 };
 Result<Bundle> load_bundle(const std::string& path);
+/// Below each hierarchy: linux.cgroupsPath, or the id.
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
+/// What is to be remembered of a container whose init runs now. Errors: Unavailable when it has gone.
+Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid);
 /// The compiled section: from <root>/.seccomp-cache when it was compiled before.
 Result<runtime::SeccompProgram> cached_seccomp(const std::string& root, const oci::Seccomp& section);
+
+/// With --systemd-cgroup: reads linux.cgroupsPath as "slice:prefix:name". Errors: InvalidArgument.
+Result<void> place_in_systemd(const Context& context, Bundle& bundle, const std::string& id);
+/// The scope of a bundle that has a unit, while its container is made.
+class ContainerScope {
+ public:
+  static Result<ContainerScope> start(const Bundle& bundle);
+  /// What the container is to be created by: the bundle's, without the limit on tasks where the scope sets it later.
+  const oci::Spec& spec() const { return held_ ? *held_ : bundle_->spec; }
+  /// Call it when init was born.
+  Result<void> settle(const cgroup::Cgroup& cgroups);
+
+ private:
+  explicit ContainerScope(const Bundle& bundle) : bundle_(&bundle) {}
+  const Bundle* bundle_;
+  std::optional<oci::Spec> held_;
+  std::optional<cgroup::SystemdScope> scope_;
+};
+/// Lets systemd forget the container's unit, where it has one.
+Result<void> stop_scope(const Record& record);
 
 /// Sends the terminal's master to whoever listens there (runc's --console-socket).
 Result<void> send_console(const std::string& socket_path, int master);

@@ -54,4 +54,19 @@ oci::Spec default_spec() {
   return spec;
 }
 
+void make_rootless(oci::Spec& spec, uint32_t uid, uint32_t gid) {
+  std::erase_if(spec.linux_->namespaces,
+                [](const oci::Namespace& space) { return space.type == "network" || space.type == "user"; });
+  spec.linux_->namespaces.push_back({"user", ""});
+  spec.linux_->uid_mappings = {{0, uid, 1}};
+  spec.linux_->gid_mappings = {{0, gid, 1}};
+  spec.linux_->resources.reset();
+  std::erase_if(spec.mounts, [](const oci::Mount& mount) { return mount.destination.starts_with("/sys"); });
+  // Ids other than the own one do not exist in there.
+  for (auto& mount : spec.mounts)
+    std::erase_if(mount.options,
+                  [](const std::string& option) { return option.starts_with("gid=") || option.starts_with("uid="); });
+  spec.mounts.push_back({"/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", "ro"}, {}, {}});
+}
+
 }  // namespace sampan::bin

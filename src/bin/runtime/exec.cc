@@ -96,6 +96,8 @@ Result<int> exec(Context& context) {
   if (record.spec.linux_ && record.spec.linux_->seccomp) {
     options.seccomp = TRY(cached_seccomp(context.store.root(), *record.spec.linux_->seccomp));
     options.seccomp_flags = record.spec.linux_->seccomp->flags;
+    options.listener = &*record.spec.linux_->seccomp;
+    options.state = {record.id, "running", record.bundle, record.pid, record.spec.annotations};
   }
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
@@ -114,7 +116,7 @@ Result<int> exec(Context& context) {
 }
 
 constexpr Command kCommands[] = {
-    {"exec", "<container-id> <command> [args...]", "execute new process inside the container", kFlags, exec}};
+    {"exec", "<container-id> <command> [args...]", "execute new process inside the container", kFlags, exec, true}};
 
 }  // namespace
 

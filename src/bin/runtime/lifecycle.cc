@@ -32,48 +32,6 @@ constexpr Flag kRunFlags[] = {
 constexpr Flag kDeleteFlags[] = {{"force", "f", Takes::Nothing, "kill the container first if it is still running"}};
 constexpr Flag kKillFlags[] = {{"all", "a", Takes::Nothing, "send the signal to all processes inside the container"}};
 
-/// Forgets the id again unless keep() is reached.
-class Claim {
- public:
-  Claim(const Store& store, std::string id) : store_(store), id_(std::move(id)) {}
-  Claim(const Claim&) = delete;
-  Claim& operator=(const Claim&) = delete;
-  void keep() { kept_ = true; }
-  Result<void> forget() {
-    kept_ = true;
-    return store_.forget(id_);
-  }
-  ~Claim() {
-    if (!kept_) (void)store_.forget(id_);  // a leftover answers "already exists"
-  }
-
- private:
-  const Store& store_;
-  std::string id_;
-  bool kept_ = false;
-};
-
-std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
-  std::string path = spec.linux_ ? spec.linux_->cgroups_path : "";
-  if (path.empty()) return "/" + id;
-  return path.starts_with('/') ? path : "/" + path;
-}
-
-Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
-  Record record;
-  record.id = id;
-  record.pid = pid;
-  record.pid_start = process_start(pid);
-  if (record.pid_start == 0) return fail(Code::Unavailable, "container init {} has gone", pid);
-  record.bundle = bundle.path;
-  record.rootfs = bundle.rootfs;
-  record.created = now_text();
-  record.cgroup_path = cgroup_path_of(bundle.spec, id);
-  record.owner_uid = ::getuid();
-  record.spec = bundle.spec;
-  return record;
-}
-
 Result<runtime::CreateOptions> create_options(const Context& context, const Bundle& bundle, const std::string& id) {
   runtime::CreateOptions options;
   options.id = id;
@@ -123,7 +81,8 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
   options.start_listener = start_listener;
   options.trace = context.debug;
   Created created;
-  auto container = runtime::create(bundle.spec, options);
+  auto scope = TRY(ContainerScope::start(bundle));
+  auto container = runtime::create(scope.spec(), options);
   if (!container) {
     // What hooks made while the container was created, hooks take away again.
     created.record.id = id;
@@ -137,6 +96,7 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
   for (const auto& warning : init.warnings) context.warn(warning);
   auto done = [&]() -> Result<void> {
     created.record = TRY(record_of(bundle, id, init.pid));
+    TRY(scope.settle(created.container->cgroups()));
     std::string socket = context.args.get("console-socket");
     if (!socket.empty() && init.console.valid()) {
       TRY(send_console(socket, init.console.get()));
@@ -147,6 +107,7 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
   }();
   if (done) return created;
   (void)created.container->destroy();  // the first error is the one to tell
+  (void)stop_scope(created.record);
   return std::move(done).error();
 }
 
@@ -154,6 +115,7 @@ Result<int> create(Context& context) {
   std::string id = TRY(container_id(context));
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   TRY(check_console(context, bundle.spec, true));
+  TRY(place_in_systemd(context, bundle, id));
   TRY(context.store.claim(id, cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   auto listener = TRY(context.store.listen_for_start(id));
@@ -168,12 +130,14 @@ Result<int> run(Context& context) {
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   bool detach = context.args.has("detach");
   TRY(check_console(context, bundle.spec, detach));
+  TRY(place_in_systemd(context, bundle, id));
   TRY(context.store.claim(id, cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   if (!detach) hold_signals();
   auto created = TRY(make_container(context, id, bundle, -1));
   auto finish = [&](bool keep) {
     auto destroyed = created.container->destroy();
+    if (auto stopped = stop_scope(created.record); destroyed) destroyed = std::move(stopped);
     run_late_hooks(context, "poststop", &oci::Hooks::poststop, created.record, "stopped");
     // An exit status must not be lost to a cgroup that lingers: it is a warning, and left to `delete`.
     if (keep || !destroyed)
@@ -285,6 +249,8 @@ Result<int> remove(Context& context) {
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record->cgroup_path);
   TRY(kill_init(*record, cgroups));
+  // A host whose systemd is gone must not keep the container for ever.
+  if (auto stopped = stop_scope(*record); !stopped && !force) return std::move(stopped).error();
   TRY(cgroups.remove());
   run_late_hooks(context, "poststop", &oci::Hooks::poststop, *record, "stopped");
   TRY(context.store.forget(id));

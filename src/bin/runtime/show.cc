@@ -19,7 +19,8 @@ namespace json = codec::json;
 constexpr Flag kListFlags[] = {{"format", "f", Takes::Value, "select one of: table or json"},
                                {"quiet", "q", Takes::Nothing, "display only container IDs"}};
 constexpr Flag kPsFlags[] = {{"format", "f", Takes::Value, "select one of: table or json"}};
-constexpr Flag kSpecFlags[] = {{"bundle", "b", Takes::Value, "path to the root of the bundle directory"}};
+constexpr Flag kSpecFlags[] = {{"bundle", "b", Takes::Value, "path to the root of the bundle directory"},
+                               {"rootless", "", Takes::Nothing, "generate a configuration for a rootless container"}};
 
 json::object summary(const Store& store, const Record& record) {
   json::object out;
@@ -148,7 +149,9 @@ Result<int> ps(Context& context) {
 Result<int> spec(Context& context) {
   std::string file = context.args.get("bundle", ".") + "/config.json";
   if (sys::path_exists(file)) return fail(Code::AlreadyExists, "File {} exists. Remove it first", file);
-  auto value = TRY(codec::parse_json(oci::format_spec(default_spec())));
+  auto made = default_spec();
+  if (context.args.has("rootless")) make_rootless(made, ::geteuid(), ::getegid());
+  auto value = TRY(codec::parse_json(oci::format_spec(made)));
   TRY(sys::replace_file(file, codec::format_json_pretty(value, 2) + "\n", 0666, sys::Durable::No));
   return 0;
 }

@@ -25,10 +25,11 @@ struct Record {
   std::string bundle, rootfs;
   std::string created;  // RFC 3339
   std::string cgroup_path;
+  std::string systemd_unit;  // the scope that has the cgroup, where systemd owns it
   uint32_t owner_uid = 0;
   oci::Spec spec;
 };
-BOOST_DESCRIBE_STRUCT(Record, (), (id, pid, pid_start, bundle, rootfs, created, cgroup_path, owner_uid, spec))
+BOOST_DESCRIBE_STRUCT(Record, (), (id, pid, pid_start, bundle, rootfs, created, cgroup_path, systemd_unit, owner_uid, spec))
 constexpr codec::JsonStyle json_style(const Record*) {
   return {codec::Naming::Camel, codec::Emit::NonEmpty, {}};
 }
@@ -67,5 +68,26 @@ class Store {
 Result<void> check_id(const std::string& id);
 /// Start time of a process, 0 when there is none (or only a zombie).
 uint64_t process_start(pid_t pid);
+
+/// Forgets the id again unless keep() is reached.
+class Claim {
+ public:
+  Claim(const Store& store, std::string id) : store_(store), id_(std::move(id)) {}
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  void keep() { kept_ = true; }
+  Result<void> forget() {
+    kept_ = true;
+    return store_.forget(id_);
+  }
+  ~Claim() {
+    if (!kept_) (void)store_.forget(id_);  // a leftover answers "already exists"
+  }
+
+ private:
+  const Store& store_;
+  std::string id_;
+  bool kept_ = false;
+};
 
 }  // namespace sampan::bin

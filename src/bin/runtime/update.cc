@@ -136,6 +136,7 @@ Result<int> update(Context& context) {
   auto resources = TRY(resources_of(context.args));
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
+  if (!record.systemd_unit.empty()) TRY(cgroup::update_unit(record.systemd_unit, resources, host.version));
   TRY(cgroups.update(resources));
   remember(record, resources);
   TRY(context.store.save(record));
