@@ -330,3 +330,53 @@ def test_kill_takes_names_and_numbers(runtime, name):
     assert runtime("kill", runtime.id, "NONSENSE", check=False).returncode == 1
     runtime("kill", runtime.id, name)
     runtime.wait_for("stopped")
+
+
+@pytest.mark.parametrize("rootless", [(), ("--rootless",)])
+def test_spec_makes_a_bundle_to_start_from(runtime, rootless):
+    home = runtime.home / "new"
+    home.mkdir()
+    runtime("spec", *rootless, "--bundle", str(home))
+    spec = json.loads((home / "config.json").read_text())
+    kinds = [space["type"] for space in spec["linux"]["namespaces"]]
+    sys_mount = next(entry for entry in spec["mounts"] if entry["destination"] == "/sys")
+    if rootless:
+        assert "user" in kinds and "network" not in kinds and "resources" not in spec["linux"]
+        assert spec["linux"]["uidMappings"] == [{"containerID": 0, "hostID": 0, "size": 1}]
+        assert sys_mount["options"] == ["rbind", "nosuid", "noexec", "nodev", "ro"]
+        assert not [o for entry in spec["mounts"] for o in entry.get("options", []) if o.startswith("gid=")]
+    else:
+        assert "user" not in kinds and "network" in kinds and sys_mount["type"] == "sysfs"
+    again = runtime("spec", "--bundle", str(home), check=False)
+    assert again.returncode == 1 and "exists. Remove it first" in again.stderr
+
+
+def test_exec_adds_a_capability_where_the_user_can_have_it(runtime):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+
+    def sets(*words):
+        text = runtime("exec", *words, runtime.id, "cat", "/proc/self/status").stdout
+        return {name: int(value, 16) for name, value in re.findall(r"Cap(\w+):\s+(\w+)", text)}
+    bit = 1 << 25  # CAP_SYS_TIME
+    plain, added, user = sets(), sets("--cap", "CAP_SYS_TIME"), sets("--cap", "CAP_SYS_TIME", "--user", "5")
+    assert not plain["Bnd"] & bit
+    assert all(added[name] & bit for name in ("Eff", "Prm", "Bnd")) and not added["Inh"] & bit
+    assert user["Bnd"] & bit and user["Eff"] == user["Amb"] == 0
+
+
+def test_exec_takes_a_process_environment_and_groups(runtime):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    path = runtime.home / "process.json"
+    path.write_text(json.dumps({"args": ["sh", "-c", "echo $X $(id -u) $(id -g)"], "cwd": "/", "env": ["X=1", "PATH=/bin"],
+                                "user": {"uid": 3, "gid": 4}}))
+    assert runtime("exec", "--process", str(path), runtime.id).stdout == "1 3 4\n"
+    said = runtime("exec", "-e", "A=b", "-e", "C=d", "--cwd", "/bin", runtime.id, "sh", "-c", "echo $A $C $(pwd)")
+    assert said.stdout.split()[:2] == ["b", "d"]
+    groups = runtime("exec", "--user", "5:6", "-g", "7", "-g", "8", runtime.id, "id", "-G").stdout.split()
+    assert groups == ["6", "7", "8"]
+    runtime("pause", runtime.id)
+    paused = runtime("exec", runtime.id, "true", check=False)
+    assert paused.returncode == 255 and "use --ignore-paused to override" in paused.stderr
+    runtime("resume", runtime.id)
