@@ -30,7 +30,10 @@ static void look_at_descriptors(const char* pid) {
   char path[64], target[256];
   snprintf(path, sizeof path, "/proc/%s/fd", pid);
   DIR* fds = opendir(path);
-  if (!fds) return;
+  if (!fds) {
+    refused += errno == EACCES;
+    return;
+  }
   struct dirent* entry;
   while ((entry = readdir(fds))) {
     if (entry->d_name[0] == '.' || atoi(entry->d_name) <= 2) continue;

@@ -1,7 +1,9 @@
 """What the security tests share: a host canary, a container with a hostile root filesystem, and racing attackers.
 
 REQUIRED names the test of every disclosed vulnerability; test_security_runtime.py fails when one of them is gone."""
+import atexit
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -10,6 +12,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -26,6 +29,9 @@ TOOLS = "sh cat id sleep true tty hostname ls echo grep mkdir touch stat pwd env
 REQUIRED = {
     # the host leaking into the container
     "CVE-2016-9962": "test_cve_2016_9962_joining_processes_show_nothing",
+    "CVE-2016-9962, user namespaces": "test_cve_2016_9962_not_even_to_root_of_a_user_namespace",
+    "CVE-2016-9962, shared pid namespaces": "test_cve_2016_9962_a_waiting_init_shows_nothing",
+    "CVE-2020-15257": "test_cve_2020_15257_no_abstract_sockets",
     "CVE-2019-5736": "test_cve_2019_5736_the_runtime_cannot_be_overwritten",
     "CVE-2024-21626": "test_cve_2024_21626_no_working_directory_through_descriptors",
     "CVE-2016-3697": "test_cve_2016_3697_digits_are_never_a_name",
@@ -81,6 +87,15 @@ REQUIRED = {
 }
 
 
+@functools.cache
+def the_runtime():
+    """A copy of the program for this session: what is attacked, and compared afterwards."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="sampan-itest-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    directory.chmod(0o711)
+    return pathlib.Path(shutil.copy(PROGRAMS["sampan-runtime"], directory))
+
+
 def fingerprint(top):
     """Everything about a tree that an attack could change: names, content, mode, owner, attributes, times."""
     rows = []
@@ -115,9 +130,9 @@ class Canary:
         self.before = self.look()
 
     def look(self):
-        programs = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (pathlib.Path(PROGRAMS["sampan-runtime"]),)}
+        program = hashlib.sha256(the_runtime().read_bytes()).hexdigest()
         settings = {name: pathlib.Path(name).read_text() for name in self.SETTINGS if pathlib.Path(name).exists()}
-        return fingerprint(self.path), programs, settings
+        return fingerprint(self.path), program, settings
 
     def check(self):
         assert self.look() == self.before
@@ -126,8 +141,8 @@ class Canary:
 class Box(Runtime):
     """One sampan-runtime container whose specification a test bends."""
 
-    def __init__(self, home, program=PROGRAMS["sampan-runtime"]):
-        super().__init__(program, home)
+    def __init__(self, home):
+        super().__init__(str(the_runtime()), home)
         self.rootfs = self.bundle / "rootfs"
         for tool in TOOLS:
             if not (self.rootfs / "bin" / tool).is_symlink():
