@@ -179,7 +179,7 @@ def test_cve_2026_55686_a_working_directory_through_links(box, canary, docker):
         replace(box.rootfs / "link", target)
         done = box.run("pwd; cat secret", cwd="/link/made/here")
         assert "secret" not in done.stdout
-        assert docker("run", "--rm", "busybox", "true").code == 0
+    for target in links_to(canary.path)[:3]:  # through the engine each is an image of its own
         name = "workdir"
         docker("run", "--name", name, "busybox", "ln", "-s", target, "/link")
         docker("commit", name, "hostile:workdir")
