@@ -380,3 +380,23 @@ def test_exec_takes_a_process_environment_and_groups(runtime):
     paused = runtime("exec", runtime.id, "true", check=False)
     assert paused.returncode == 255 and "use --ignore-paused to override" in paused.stderr
     runtime("resume", runtime.id)
+
+
+def test_descriptors_of_a_service_manager_are_passed_on(runtime):
+    """As sd_listen_fds(3) has it: meant for this process only when LISTEN_PID says so."""
+    runtime.spec("sh", "-c", "echo $LISTEN_FDS $LISTEN_PID; echo through >&3; ls /proc/1/fd; true")
+    reader, writer = os.pipe()
+    script = f'exec 3>&{writer} {writer}>&-; LISTEN_FDS=1 LISTEN_PID=$1 exec "$2" --root "$3" run --bundle "$4" "$5"'
+    for pid in ("$$", "1"):
+        done = subprocess.run(["bash", "-c", script.replace("$1", pid), "-", "", runtime.program, str(runtime.home / "state"),
+                               str(runtime.bundle), runtime.id], capture_output=True, text=True, timeout=30, pass_fds=(writer,),
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+        words = done.stdout.split()
+        if pid == "$$":
+            assert words[:2] == ["1", "1"] and words[2:] == ["0", "1", "2", "3"]
+            assert os.read(reader, 100) == b"through\n"
+        else:
+            assert words == ["0", "1", "2"]
+    os.close(reader)
+    os.close(writer)

@@ -3,11 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <set>
 
+#include "base/strings.h"
 #include "bin/runtime/context.h"
 #include "codec/text.h"
 #include "sys/file.h"
@@ -72,6 +74,10 @@ Result<Bundle> load_bundle(const std::string& path) {
     return fail(Code::NotFound, "JSON specification file config.json not found");
   bundle.spec = TRY_CONTEXT(oci::parse_spec(TRY(std::move(text))), "config.json");
   TRY(check_spec(bundle.spec));
+  if (int count = handed_down_descriptors()) {
+    bundle.spec.process->env.push_back(fmt::format("LISTEN_FDS={}", count));
+    bundle.spec.process->env.emplace_back("LISTEN_PID=1");
+  }
   const std::string& root = bundle.spec.root->path;
   bundle.rootfs = TRY(absolute("invalid rootfs: stat", root.starts_with('/') ? root : bundle.path + "/" + root));
   // Relative sources of bind mounts are the bundle's.
@@ -138,9 +144,15 @@ Result<void> write_pid_file(const std::string& path, pid_t pid) {
   return sys::replace_file(path, std::to_string(pid), 0644, sys::Durable::No);
 }
 
-Result<std::vector<int>> preserved(const Args& args) {
+int handed_down_descriptors() {
+  const char *count = ::getenv("LISTEN_FDS"), *pid = ::getenv("LISTEN_PID");
+  if (!count || !pid || parse_int(pid) != ::getpid()) return 0;
+  return static_cast<int>(std::clamp<int64_t>(parse_int(count).value_or(0), 0, 1024));
+}
+
+Result<std::vector<int>> preserved(const Args& args, int handed_down) {
   std::vector<int> fds;
-  auto count = TRY(args.number("preserve-fds")).value_or(0);
+  auto count = TRY(args.number("preserve-fds")).value_or(0) + handed_down;
   for (int fd = 3; fd < 3 + count; ++fd) fds.push_back(fd);
   return fds;
 }

@@ -88,7 +88,11 @@ Result<int> attend(runtime::Process& process);
 /// Signals that attend() reads must be blocked before the process is made.
 void hold_signals();
 Result<void> write_pid_file(const std::string& path, pid_t pid);
-Result<std::vector<int>> preserved(const Args& args);
+/// Descriptors 3, 4, ... that a container gets: those that a service manager handed down, then --preserve-fds.
+Result<std::vector<int>> preserved(const Args& args, int handed_down = 0);
+/// How many descriptors a service manager handed to this very process ($LISTEN_FDS, $LISTEN_PID).
+/// Source: sd_listen_fds(3).
+int handed_down_descriptors();
 std::string now_text();
 Result<int> parse_signal(const std::string& text);
 

@@ -39,7 +39,7 @@ Result<runtime::CreateOptions> create_options(const Context& context, const Bund
   options.rootfs = {"/", "bind", bundle.rootfs, {"rbind"}, {}, {}};
   options.cgroup_path = cgroup_path_of(bundle.spec, id);
   options.stdio = {0, 1, 2};
-  options.preserve_fds = TRY(preserved(context.args));
+  options.preserve_fds = TRY(preserved(context.args, handed_down_descriptors()));
   options.new_keyring = !context.args.has("no-new-keyring");
   options.no_pivot = context.args.has("no-pivot");
   if (bundle.spec.linux_ && bundle.spec.linux_->seccomp)
