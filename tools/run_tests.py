@@ -61,7 +61,7 @@ def main():
     report = REPORTS / "integration.xml"
     run("integration", [str(ROOT / "tests/integration/run"), f"--junitxml={report}"], report, counts, 1200)
     report = REPORTS / "guest" / "guest.xml"
-    run("guest", [str(ROOT / "tests/guest/run"), f"--junitxml={report}"], report, counts, 300)
+    run("guest", [str(ROOT / "tests/guest/run"), f"--junitxml={report}"], report, counts, 600)
     tail = f", {counts.skipped} skipped" if counts.skipped else ""
     print(f"{counts.passed} passed, {counts.failed} failed{tail}", flush=True)
     return 1 if counts.failed or not counts.passed else 0
