@@ -216,6 +216,7 @@ Result<int> checkpoint(Context& context) {
   TRY(run(criu, ""));
   if (goes_on || args.has("pre-dump")) return 0;
   auto host = TRY(cgroup::detect_host());
+  TRY(stop_scope(record));
   TRY(cgroup::Cgroup::open(host, record.cgroup_path).remove());
   TRY(context.store.forget(record.id));
   return 0;
@@ -250,6 +251,7 @@ Result<int> restore(Context& context) {
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   if (bundle.spec.process && bundle.spec.process->terminal)
     return fail(Code::NotImplemented, "a container with a terminal cannot be restored");
+  TRY(place_in_systemd(context, bundle, id));
   std::string cgroup_path = cgroup_path_of(bundle.spec, id);
   if (!bundle.spec.linux_) return fail(Code::InvalidArgument, "the specification has no \"linux\" section");
   TRY(context.store.claim(id, cgroup_path));
@@ -258,23 +260,28 @@ Result<int> restore(Context& context) {
   auto criu = TRY(restore_command(context, bundle, pid_file));
   auto host = TRY(cgroup::detect_host());
   std::vector<std::string> warnings;
-  auto cgroups = TRY(cgroup::Cgroup::create(host, cgroup_path, runtime::resources_of(bundle.spec), warnings));
+  auto scope = TRY(ContainerScope::start(bundle));
+  auto cgroups = TRY(cgroup::Cgroup::create(host, cgroup_path, runtime::resources_of(scope.spec()), warnings));
   for (const auto& warning : warnings) context.warn(warning);
   bool detach = context.args.has("detach");
   // CRIU leaves its child to whoever adopts orphans: in the foreground that is this program.
   if (!detach && ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) return sys::sys_error("prctl PR_SET_CHILD_SUBREAPER");
   if (!detach) hold_signals();
+  Record record;
   auto restored = [&]() -> Result<runtime::Process> {
     TRY(run(criu, bundle.rootfs));
     runtime::Process init;
     init.pid = TRY(read_pid(pid_file));
     init.pidfd = TRY(sys::open_pidfd(init.pid));
-    TRY(context.store.save(TRY(record_of(bundle, id, init.pid))));
+    record = TRY(record_of(bundle, id, init.pid));
+    TRY(scope.settle(cgroups));
+    TRY(context.store.save(record));
     TRY(write_pid_file(context.args.get("pid-file"), init.pid));
     return init;
   }();
   if (!restored) {
     (void)cgroups.kill_all();  // the first error is the one to tell
+    (void)stop_scope(record);
     (void)cgroups.remove();
     return std::move(restored).error();
   }
@@ -284,6 +291,7 @@ Result<int> restore(Context& context) {
   }
   int code = TRY(attend(*restored));
   TRY(cgroups.kill_all());
+  TRY(stop_scope(record));
   TRY(cgroups.remove());
   return code;
 }
