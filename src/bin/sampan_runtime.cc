@@ -17,7 +17,7 @@ constexpr Flag kGlobalFlags[] = {
     {"log-format", "", Takes::Value, "set the log format: text or json"},
     {"debug", "", Takes::Nothing, "log more"},
     {"systemd-cgroup", "", Takes::Nothing, "let systemd make the control groups; cgroupsPath is \"slice:prefix:name\""},
-    {"rootless", "", Takes::Value, "only \"false\" and \"auto\": this runtime needs root"},
+    {"rootless", "", Takes::Value, "ignore cgroup permission errors: true, false or auto (default: auto)"},
     {"help", "h", Takes::Nothing, "show help"},
     {"version", "v", Takes::Nothing, "print the version"},
 };
@@ -147,8 +147,13 @@ int run_command(const Command& command, const Args& global, char** argv, char** 
   if (command.enters)
     if (auto sealed = sys::seal_own_program(argv, envp); !sealed)
       return report(std::move(sealed).error().context("seal program"));
-  Context context{Store(global.get("root", "/run/sampan-runtime")), std::move(*args), warn, global.has("debug"),
-                  log_debug, global.has("systemd-cgroup")};
+  Context context{Store(global.get("root", "/run/sampan-runtime")),
+                  std::move(*args),
+                  warn,
+                  global.has("debug"),
+                  log_debug,
+                  global.has("systemd-cgroup"),
+                  global.get("rootless") == "true"};
   auto code = command.run(context);
   return code ? *code : report_command(command, std::move(code).error());
 }
@@ -171,8 +176,9 @@ int dispatch(const Args& global, char** argv, char** envp) {
     print_help(*found);
     return 0;
   }
-  if (global.get("rootless") == "true")
-    return report(make_error(Code::NotImplemented, "--rootless is not supported: this runtime needs root"));
+  std::string rootless = global.get("rootless", "auto");
+  if (rootless != "auto" && rootless != "true" && rootless != "false")
+    return report(make_error(Code::InvalidArgument, "invalid value \"{}\" for flag -rootless", rootless));
   return run_command(*found, global, argv, envp);
 }
 

@@ -22,6 +22,7 @@ struct Context {
   void log_timings(const std::vector<runtime::StepTime>& timings) const;
   void (*log_debug)(const std::string& text);
   bool systemd_cgroup = false;  // --systemd-cgroup: control groups are systemd's to make
+  bool rootless = false;        // --rootless=true: control groups that cannot be made are none
 };
 
 /// A command answers with its exit status.

@@ -40,6 +40,7 @@ Result<runtime::CreateOptions> create_options(const Context& context, const Bund
   options.cgroup_path = cgroup_path_of(bundle.spec, id);
   options.stdio = {0, 1, 2};
   options.preserve_fds = TRY(preserved(context.args, handed_down_descriptors()));
+  options.rootless = context.rootless;
   options.new_keyring = !context.args.has("no-new-keyring");
   options.no_pivot = context.args.has("no-pivot");
   if (bundle.spec.linux_ && bundle.spec.linux_->seccomp)
