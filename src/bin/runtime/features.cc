@@ -55,7 +55,8 @@ struct SeccompFlag {
 };
 constexpr SeccompFlag kSeccompFlags[] = {{"SECCOMP_FILTER_FLAG_LOG", sys::seccomp_flag::kLog},
                                          {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", sys::seccomp_flag::kSpecAllow},
-                                         {"SECCOMP_FILTER_FLAG_TSYNC", sys::seccomp_flag::kTsync}};
+                                         {"SECCOMP_FILTER_FLAG_TSYNC", sys::seccomp_flag::kTsync},
+                                         {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", sys::seccomp_flag::kWaitKillable}};
 
 template <typename Range>
 json::array texts(const Range& range) {
