@@ -5,6 +5,7 @@
 // writes the limits while they are empty; processes enter by being born in them (clone-into-cgroup on v2) or by joining
 // themselves before exec (one write of "0" to the `tasks` file of each v1 hierarchy, which takes no global lock).
 // Leftovers of an earlier run with the same path are adopted; remove() retries until the kernel lets go.
+// oom_watch.h hears of it when memory runs out inside; systemd.h has the cgroup made by systemd, as a scope.
 //
 // Source: kernel Documentation/admin-guide/cgroup-v1/*, cgroup-v2.rst.
 
