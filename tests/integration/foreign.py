@@ -16,7 +16,6 @@ TOOLS = ROOT / "build" / "tools"
 DOCKERD = TOOLS / "dockerd" / "usr"
 PODMAN = TOOLS / "podman" / "usr"
 RUNTIME = BIN / "sampan-runtime"
-CGROUP = f"/sampan-foreign-{os.getpid()}"
 
 
 def cgroup_directories(path):
@@ -53,6 +52,7 @@ class Engine:
 
     def __init__(self, rootfs_tar):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="sf-"))
+        self.cgroup = f"/sampan-foreign-{self.home.name}"
         self.rootfs_tar = rootfs_tar
         self.process = None
 
@@ -100,13 +100,13 @@ class Engine:
         self.clean_own()
         wait_for(lambda: not processes_of(self.home), 10)
         left += [f"process {pid}" for pid in processes_of(self.home)] + [m for m in support.mounts() if str(self.home) in m]
-        left += [str(p) for top in cgroup_directories(CGROUP) for p in top.rglob("*") if p.is_dir()]
+        left += [str(p) for top in cgroup_directories(self.cgroup) for p in top.rglob("*") if p.is_dir()]
         self.sweep()
         return left
 
     def sweep(self):
         """Ends and removes by force what should not have been left."""
-        for top in cgroup_directories(CGROUP):
+        for top in cgroup_directories(self.cgroup):
             for state in top.rglob("freezer.state"):
                 if state.parent != top:
                     state.write_text("THAWED")
@@ -117,7 +117,7 @@ class Engine:
             os.kill(pid, signal.SIGKILL)
         for target in reversed([m for m in support.mounts() if str(self.home) in m]):
             run(["umount", "-l", target], check=False)
-        wait_for(lambda: remove_cgroup(CGROUP) or not cgroup_directories(CGROUP), 5)
+        wait_for(lambda: remove_cgroup(self.cgroup) or not cgroup_directories(self.cgroup), 5)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def clean_own(self):
@@ -130,7 +130,7 @@ class Dockerd(Engine):
     def start(self):
         self.launch([DOCKERD / "sbin/dockerd", "-H", f"unix://{self.home}/s.sock", "--data-root", self.home / "data",
                      "--exec-root", self.home / "run", "--pidfile", self.home / "pid", "--storage-driver", "overlay2",
-                     "--iptables=false", "--ip6tables=false", "--cgroup-parent", CGROUP, "--add-runtime", f"sampan={RUNTIME}",
+                     "--iptables=false", "--ip6tables=false", "--cgroup-parent", self.cgroup, "--add-runtime", f"sampan={RUNTIME}",
                      "--default-runtime", "sampan"],
                     lambda: self("version", check=False))
         self("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", self.rootfs_tar, "busybox:latest")
@@ -139,8 +139,11 @@ class Dockerd(Engine):
     def __call__(self, *words, **options):
         return run([DOCKER_DEBIAN, "-H", f"unix://{self.home}/s.sock", *words], **options)
 
+    def run_argv(self, *words):
+        return self.argv("run", "--runtime", "sampan", "--network", "none", *words)
+
     def run(self, *words, **options):
-        return self("run", "--runtime", "sampan", "--network", "none", *words, **options)
+        return run(self.run_argv(*words), **options)
 
     def argv(self, *words):
         return [DOCKER_DEBIAN, "-H", f"unix://{self.home}/s.sock", *words]
@@ -173,7 +176,7 @@ class Containerd(Engine):
         return run(self.argv(*words), **options)
 
     def run_argv(self, name, *words, flags=()):
-        return self.argv("run", "--runc-binary", RUNTIME, "--runc-root", self.home / "runtime", "--cgroup", f"{CGROUP}/{name}", *flags,
+        return self.argv("run", "--runc-binary", RUNTIME, "--runc-root", self.home / "runtime", "--cgroup", f"{self.cgroup}/{name}", *flags,
                          IMAGE, name, *words)
 
     def run(self, name, *words, flags=(), **options):
@@ -225,8 +228,11 @@ class Podman(Engine):
     def __call__(self, *words, **options):
         return run(self.argv(*words), cwd=self.home, **options)  # conmon writes where it stands
 
+    def run_argv(self, *words):
+        return self.argv("run", "--network", "none", "--cgroup-parent", self.cgroup, *words)
+
     def run(self, *words, **options):
-        return self("run", "--network", "none", "--cgroup-parent", CGROUP, *words, **options)
+        return run(self.run_argv(*words), cwd=self.home, **options)
 
     @property
     def runtime_root(self):
@@ -236,7 +242,7 @@ class Podman(Engine):
         self("rm", "--all", "--force", "--time", "0")
 
     def clean_own(self):
-        remove_cgroup(f"{CGROUP}/conmon")
+        remove_cgroup(f"{self.cgroup}/conmon")
         for target in (self.home / "data/overlay", self.home / "data"):  # made private by its storage library, once
             if os.path.ismount(target):
                 run(["umount", target])
@@ -256,7 +262,7 @@ class Buildah(Podman):
         (context / "Dockerfile").write_text(dockerfile)
         settings = [f"{key}={value}" for key, value in self.environment.items()]
         return run(["env", *settings, PODMAN / "bin/buildah", "--root", self.home / "data", "--runroot", self.home / "run", "bud", "--runtime",
-                    RUNTIME, "--isolation", "oci", "--network", "none", "--cgroup-parent", f"{CGROUP}/build", context], check=False, cwd=self.home)
+                    RUNTIME, "--isolation", "oci", "--network", "none", "--cgroup-parent", f"{self.cgroup}/build", context], check=False, cwd=self.home)
 
     def remove_containers(self):
         pass

@@ -156,7 +156,7 @@ def test_a_paused_container_can_be_removed_by_force(engine):
 
 
 def test_a_terminal_follows_the_size_of_ours(engine):
-    terminal = Terminal(engine.argv("run", "--rm", "-it", "--network", "none", image_of(engine), "sh"))
+    terminal = Terminal(engine.run_argv("--rm", "-it", image_of(engine), "sh"))
     talk(terminal, 6)
 
 
