@@ -186,10 +186,12 @@ class Bundle:
             host = os.stat(f"/proc/self/ns/{name}").st_ino
             path = given.get(NAMESPACES.get(name, name))
             facts["namespaces"][name] = "host" if number == host else "given" if number == path else "new"
-        own = filesystem_of(self.home)
+        own = os.stat(self.home).st_dev  # of the mount that the bundles are on
         for key, value in facts.items():
             if key == "user":  # sampan-runtime lists the primary group too, so that a file's mode cannot shut out less (CVE-2022-36109)
                 value["groups"] = sorted(set(value["groups"]) - {value["gids"][0]})
+            if key == "devices":
+                value.pop("core", None)  # for kernels with /proc/kcore only
             if key == "fds":  # what they are is the caller's affair
                 facts[key] = sorted(value)
             if key.endswith("devices.list"):
@@ -210,15 +212,8 @@ def in_order(hooks):
             for name, status, pid in hooks]
 
 
-def filesystem_of(path):
-    """The type of the mount that the bundles are on."""
-    lines = [line.split() for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
-    above = [(len(words[4]), words[words.index("-") + 1]) for words in lines if f"{path}/".startswith(words[4].rstrip("/") + "/")]
-    return max(above, key=lambda pair: pair[0])[1]
-
-
 def mount_facts(one, own):
-    if one["type"] == own != "tmpfs":
+    if one.pop("device") == f"{os.major(own)}:{os.minor(own)}":
         one["type"] = "the host's"
     one["options"] = sorted(one["options"].split(","))
     if "super" in one:

@@ -225,16 +225,18 @@ static const char* propagation(const char* optional) {
 
 // One line of mountinfo: id parent dev root destination options optional... - type source super.
 static void put_mount(char* line, int with_super) {
-  char destination[1024], options[1024], kind[64], super[2048] = "";
+  char device[32], destination[1024], options[1024], kind[64], super[2048] = "";
   char* tail = strstr(line, " - ");
   int used = 0;
-  if (!tail || sscanf(line, "%*d %*d %*s %*s %1023s %1023s%n", destination, options, &used) < 2) return;
+  if (!tail || sscanf(line, "%*d %*d %31s %*s %1023s %1023s%n", device, destination, options, &used) < 3) return;
   *tail = 0;
   sscanf(tail + 3, "%63s %*s %2047[^\n]", kind, super);
   putchar('{');
   put_field("destination", destination);
   putchar(',');
   put_field("type", kind);
+  putchar(',');
+  put_field("device", device);
   putchar(',');
   put_field("options", options);
   putchar(',');
