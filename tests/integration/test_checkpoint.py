@@ -147,3 +147,23 @@ def test_what_cannot_be_checkpointed(runtime):
     runtime.detached("create")
     done = runtime("checkpoint", runtime.id, check=False, env={"PATH": str(runtime.home)}, cwd=runtime.home)
     assert done.returncode == 1 and "created state" in done.stderr
+
+
+def test_cve_2026_119101_a_mount_that_is_not_where_it_says_is_refused(runtime):
+    """An image's link moves the mount: on the way back it could change places with another."""
+    fake = runtime.home / "criu"
+    fake.write_text("#!/bin/sh\nexit 0\n")
+    fake.chmod(0o755)
+    (runtime.bundle / "rootfs" / "real").mkdir()
+    (runtime.bundle / "rootfs" / "link").symlink_to("real")
+    for destination in ("/link", "/odd]:m7"):
+        runtime.spec("sleep", "100")
+        config = runtime.bundle / "config.json"
+        spec = json.loads(config.read_text())
+        spec["mounts"].append({"destination": destination, "type": "bind", "source": str(runtime.home), "options": ["rbind"]})
+        config.write_text(json.dumps(spec))
+        runtime.detached("run", "--detach")
+        done = runtime("checkpoint", runtime.id, check=False, env={"PATH": str(runtime.home)}, cwd=runtime.home)
+        assert done.returncode == 1 and destination in done.stderr and "not where" in done.stderr
+        assert runtime.state()["status"] == "running"
+        runtime("delete", "--force", runtime.id)

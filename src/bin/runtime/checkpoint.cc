@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "base/strings.h"
 #include "bin/runtime/context.h"
 #include "codec/json.h"
@@ -175,6 +177,32 @@ Result<void> inherit_streams(Criu& criu) {
   return {};
 }
 
+/// Where the init's mounts are, as CRIU will see them.
+Result<std::set<std::string>> mount_points(pid_t pid) {
+  std::set<std::string> points;
+  auto text = TRY(sys::read_file(fmt::format("/proc/{}/mountinfo", pid), 16 << 20));
+  for (auto line : split(text, '\n'))
+    if (auto fields = split(line, ' '); fields.size() > 4) points.emplace(fields[4]);
+  return points;
+}
+
+/// Names the bind mounts. One that lies elsewhere than the configuration says (the image had a link there) could change
+/// places with another on the way back, and one whose name CRIU would take apart could name anything: both are refused
+/// (CVE-2026-119101).
+Result<void> name_mounts(Criu& criu, const Record& record) {
+  auto points = TRY(mount_points(record.pid));
+  for (size_t i = 0; i < record.spec.mounts.size(); ++i) {
+    const auto& mount = record.spec.mounts[i];
+    if (!is_bind(mount)) continue;
+    bool plain = mount.destination.find_first_of("[]:, \t\n\\") == std::string::npos;
+    if (!plain || !points.count(mount.destination))
+      return fail(Code::InvalidArgument, "mount \"{}\" cannot be checkpointed: it is not where the configuration says",
+                  mount.destination);
+    criu.add({"--external", fmt::format("mnt[{}]:m{}", mount.destination, i)});
+  }
+  return {};
+}
+
 /// A network namespace that the container was given, not made.
 std::string joined_network(const oci::Spec& spec) {
   if (spec.linux_)
@@ -192,9 +220,7 @@ Result<int> checkpoint(Context& context) {
   if (record.spec.process && record.spec.process->terminal)
     return fail(Code::NotImplemented, "a container with a terminal cannot be checkpointed");
   criu.add({"--tree", std::to_string(record.pid), "--root", fmt::format("/proc/{}/root", record.pid)});
-  for (size_t i = 0; i < record.spec.mounts.size(); ++i)
-    if (is_bind(record.spec.mounts[i]))
-      criu.add({"--external", fmt::format("mnt[{}]:m{}", record.spec.mounts[i].destination, i)});
+  TRY(name_mounts(criu, record));
   if (std::string path = joined_network(record.spec); !path.empty()) {
     struct stat info;
     if (::stat(path.c_str(), &info) < 0) return sys::sys_error("stat", path);
