@@ -117,6 +117,17 @@ TEST_F(Specification, recursive_attributes_reach_what_lies_below) {
   EXPECT_THAT(seen, AllOf(HasSubstr(" ro,"), HasSubstr("nosymfollow"), HasSubstr("Read-only file system")));
 }
 
+TEST_F(Specification, binds_are_mapped_by_their_own_mappings_and_by_the_containers) {
+  ASSERT_TRUE(sys::make_dirs(top_ + "/owned", 0755));
+  spec_.mounts.push_back({"/a", "bind", top_ + "/owned", {"bind", "idmap"}, {{0, 5000, 10}}, {{0, 6000, 10}}});
+  EXPECT_EQ(output_of("stat -c '%u %g' /a"), "5000 6000\n");
+  ASSERT_EQ(::chmod(top_.c_str(), 0755), 0);
+  spec_.linux_->namespaces.push_back({"user", ""});
+  spec_.linux_->uid_mappings = spec_.linux_->gid_mappings = {{0, 100000, 65536}};
+  spec_.mounts.back() = {"/a", "bind", top_ + "/owned", {"rbind", "ridmap"}, {}, {}};
+  EXPECT_EQ(output_of("stat -c '%u %g' /a"), "0 0\n");
+}
+
 TEST_F(Specification, mounts_that_cannot_be_are_refused) {
   spec_.mounts.push_back({"/a", "bind", "/etc", {"bind", "size=5"}, {}, {}});
   EXPECT_THAT(refusal(), HasSubstr("bind mounts cannot have any filesystem-specific options: \"size\""));
