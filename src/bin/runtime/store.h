@@ -29,7 +29,8 @@ struct Record {
   uint32_t owner_uid = 0;
   oci::Spec spec;
 };
-BOOST_DESCRIBE_STRUCT(Record, (), (id, pid, pid_start, bundle, rootfs, created, cgroup_path, systemd_unit, owner_uid, spec))
+BOOST_DESCRIBE_STRUCT(Record, (),
+                      (id, pid, pid_start, bundle, rootfs, created, cgroup_path, systemd_unit, owner_uid, spec))
 constexpr codec::JsonStyle json_style(const Record*) {
   return {codec::Naming::Camel, codec::Emit::NonEmpty, {}};
 }
