@@ -120,6 +120,8 @@ TEST_F(Specification, recursive_attributes_reach_what_lies_below) {
 TEST_F(Specification, binds_are_mapped_by_their_own_mappings_and_by_the_containers) {
   ASSERT_TRUE(sys::make_dirs(top_ + "/owned", 0755));
   spec_.mounts.push_back({"/a", "bind", top_ + "/owned", {"bind", "idmap"}, {{0, 5000, 10}}, {{0, 6000, 10}}});
+  if (refusal().ends_with("mount_setattr: Invalid argument"))
+    GTEST_SKIP() << "the file system of /tmp cannot be mapped on this kernel";
   EXPECT_EQ(output_of("stat -c '%u %g' /a"), "5000 6000\n");
   ASSERT_EQ(::chmod(top_.c_str(), 0755), 0);
   spec_.linux_->namespaces.push_back({"user", ""});

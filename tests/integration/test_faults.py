@@ -29,6 +29,8 @@ class Faults(Runtime):
         self.pid_file = home / "pid"
         self.output = home / "out"
         self.report = home / "report"
+        self.known_children = set()
+        self.known_children = self.children()
         self.output.touch()
         self.report.touch()
 
@@ -62,17 +64,21 @@ class Faults(Runtime):
             found.update(os.path.join(top, name) for name in dirs + names if name != ".seccomp-cache")
         return found
 
+    def children(self):
+        """Those that were not there before the test: the daemons of other tests are somebody else's to reap."""
+        path = pathlib.Path(f"/proc/self/task/{os.getpid()}/children")
+        return {int(pid) for pid in path.read_text().split()} - self.known_children
+
     def reap(self, timeout=5.0, spare=()):
         """Reaps what was orphaned; returns the children that are still there at the end of the time."""
         end = time.monotonic() + timeout
         while True:
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0]:
-                    continue
-            except ChildProcessError:
-                return []
-            path = pathlib.Path(f"/proc/self/task/{os.getpid()}/children")
-            left = [pid for pid in path.read_text().split() if int(pid) not in spare]
+            for pid in self.children():
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass
+            left = self.children() - set(spare)
             if not left or time.monotonic() > end:
                 return left
             time.sleep(0.001)
