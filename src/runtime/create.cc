@@ -114,13 +114,6 @@ class Undo {
   const Process* process_ = nullptr;
 };
 
-std::string cgroup_path_of(const oci::Spec& spec, const CreateOptions& options) {
-  if (!options.cgroup_path.empty()) return options.cgroup_path;
-  if (!spec.linux_->cgroups_path.empty())
-    return spec.linux_->cgroups_path.starts_with('/') ? spec.linux_->cgroups_path : "/" + spec.linux_->cgroups_path;
-  return "/" + options.id;
-}
-
 /// What create() knows while it talks to the child.
 struct Conversation {
   const oci::Spec& spec;
@@ -224,7 +217,7 @@ Result<internal::NamespacePlan> plan_rootless_namespaces(const oci::Spec& spec) 
 /// Control groups that a rootless caller may not make are none: unless something is asked of them.
 Result<cgroup::Cgroup> make_cgroups(const cgroup::HostCgroups& host, const oci::Spec& spec,
                                     const CreateOptions& options, Process& init, bool& none) {
-  const std::string path = cgroup_path_of(spec, options);
+  const std::string path = options.cgroup_path.empty() ? cgroup_path_of(spec, options.id) : options.cgroup_path;
   auto cgroups = cgroup::Cgroup::create(host, path, resources_of(spec), init.warnings);
   if (cgroups || !none || internal::wants_limits(spec)) {
     none = false;
@@ -234,6 +227,12 @@ Result<cgroup::Cgroup> make_cgroups(const cgroup::HostCgroups& host, const oci::
 }
 
 }  // namespace
+
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
+  std::string path = spec.linux_ ? spec.linux_->cgroups_path : "";
+  if (path.empty()) return "/" + id;
+  return path.starts_with('/') ? path : "/" + path;
+}
 
 oci::Resources resources_of(const oci::Spec& spec) {
   oci::Resources resources = spec.linux_->resources.value_or(oci::Resources());

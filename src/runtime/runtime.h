@@ -42,6 +42,8 @@ using SeccompProgram = std::vector<uint64_t>;
 /// Unknown system call names are skipped, as every runtime does.
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
 
+/// Below each hierarchy: linux.cgroupsPath, or the id.
+std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
 /// The limits of the specification, with the device rules that every container has.
 oci::Resources resources_of(const oci::Spec& spec);
 

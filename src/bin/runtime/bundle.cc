@@ -82,9 +82,7 @@ Result<Bundle> load_bundle(const std::string& path) {
   bundle.rootfs = TRY(absolute("invalid rootfs: stat", root.starts_with('/') ? root : bundle.path + "/" + root));
   // Relative sources of bind mounts are the bundle's.
   for (auto& mount : bundle.spec.mounts) {
-    bool bind = mount.type == "bind";
-    for (const auto& option : mount.options) bind = bind || option == "bind" || option == "rbind";
-    if (bind && !mount.source.starts_with('/')) mount.source = bundle.path + "/" + mount.source;
+    if (is_bind(mount) && !mount.source.starts_with('/')) mount.source = bundle.path + "/" + mount.source;
   }
   return bundle;
 }
@@ -117,10 +115,10 @@ void Context::log_timings(const std::vector<runtime::StepTime>& timings) const {
   for (const auto& timing : timings) log_debug(fmt::format("{}: {} ns", timing.step, timing.nanoseconds));
 }
 
-std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
-  std::string path = spec.linux_ ? spec.linux_->cgroups_path : "";
-  if (path.empty()) return "/" + id;
-  return path.starts_with('/') ? path : "/" + path;
+bool is_bind(const oci::Mount& mount) {
+  bool bind = mount.type == "bind";
+  for (const auto& option : mount.options) bind = bind || option == "bind" || option == "rbind";
+  return bind;
 }
 
 Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
@@ -132,7 +130,7 @@ Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid)
   record.bundle = bundle.path;
   record.rootfs = bundle.rootfs;
   record.created = now_text();
-  record.cgroup_path = cgroup_path_of(bundle.spec, id);
+  record.cgroup_path = runtime::cgroup_path_of(bundle.spec, id);
   if (bundle.unit) record.systemd_unit = bundle.unit->unit;
   record.owner_uid = ::getuid();
   record.spec = bundle.spec;

@@ -144,12 +144,6 @@ Result<void> run(const Criu& criu, const std::string& root) {
               criu.work, criu.log);
 }
 
-bool is_bind(const oci::Mount& mount) {
-  bool bind = mount.type == "bind";
-  for (const auto& option : mount.options) bind = bind || option == "bind" || option == "rbind";
-  return bind;
-}
-
 /// Names of the streams, so that a restore can put its own in their place: pipes keep their number.
 Result<void> save_streams(const Criu& criu, pid_t pid) {
   json::array names;
@@ -278,7 +272,7 @@ Result<int> restore(Context& context) {
   if (bundle.spec.process && bundle.spec.process->terminal)
     return fail(Code::NotImplemented, "a container with a terminal cannot be restored");
   TRY(place_in_systemd(context, bundle, id));
-  std::string cgroup_path = cgroup_path_of(bundle.spec, id);
+  std::string cgroup_path = runtime::cgroup_path_of(bundle.spec, id);
   if (!bundle.spec.linux_) return fail(Code::InvalidArgument, "the specification has no \"linux\" section");
   TRY(context.store.claim(id, cgroup_path));
   Claim claim(context.store, id);

@@ -55,8 +55,8 @@ struct Bundle {
   std::optional<cgroup::UnitPlace> unit;  // with --systemd-cgroup; linux.cgroupsPath is its path then
 };
 Result<Bundle> load_bundle(const std::string& path);
-/// Below each hierarchy: linux.cgroupsPath, or the id.
-std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
+/// By its type, or by an option whatever its type says.
+bool is_bind(const oci::Mount& mount);
 /// What is to be remembered of a container whose init runs now. Errors: Unavailable when it has gone.
 Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid);
 /// The compiled section: from <root>/.seccomp-cache when it was compiled before.

@@ -37,7 +37,7 @@ Result<runtime::CreateOptions> create_options(const Context& context, const Bund
   options.id = id;
   options.bundle = bundle.path;
   options.rootfs = {"/", "bind", bundle.rootfs, {"rbind"}, {}, {}};
-  options.cgroup_path = cgroup_path_of(bundle.spec, id);
+  options.cgroup_path = runtime::cgroup_path_of(bundle.spec, id);
   options.stdio = {0, 1, 2};
   options.preserve_fds = TRY(preserved(context.args, handed_down_descriptors()));
   options.rootless = context.rootless;
@@ -117,7 +117,7 @@ Result<int> create(Context& context) {
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   TRY(check_console(context, bundle.spec, true));
   TRY(place_in_systemd(context, bundle, id));
-  TRY(context.store.claim(id, cgroup_path_of(bundle.spec, id)));
+  TRY(context.store.claim(id, runtime::cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   auto listener = TRY(context.store.listen_for_start(id));
   auto created = TRY(make_container(context, id, bundle, listener.get()));
@@ -132,7 +132,7 @@ Result<int> run(Context& context) {
   bool detach = context.args.has("detach");
   TRY(check_console(context, bundle.spec, detach));
   TRY(place_in_systemd(context, bundle, id));
-  TRY(context.store.claim(id, cgroup_path_of(bundle.spec, id)));
+  TRY(context.store.claim(id, runtime::cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   if (!detach) hold_signals();
   auto created = TRY(make_container(context, id, bundle, -1));
