@@ -77,9 +77,9 @@ class Case:
 class Bundle:
     """One container of one case in a folder that every user can reach."""
 
-    def __init__(self, program, case):
+    def __init__(self, program, case, place):
         self.program, self.case, self.id = program, case, f"conf{os.getpid()}"
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="sampan-conf-"))
+        self.home = pathlib.Path(tempfile.mkdtemp(dir=place))
         self.home.chmod(0o755)
         self.cgroup = f"/sampan-conf-{os.getpid()}"
         rootfs = self.home / "rootfs"
@@ -231,9 +231,21 @@ def check(case, facts):
             assert part == load(path), path
 
 
+@pytest.fixture(scope="module")
+def place():
+    """A mount of its own for all bundles: whether the host's propagate is not a fact of the runtime."""
+    path = tempfile.mkdtemp(prefix="sampan-conf-")
+    os.chmod(path, 0o755)
+    subprocess.run(["mount", "--bind", path, path], check=True)
+    subprocess.run(["mount", "--make-private", path], check=True)
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+    os.rmdir(path)
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("name", CASES)
-def test_case(name, program):
+def test_case(name, program, place):
     case = Case(name)
     if not PROGRAMS[program]:
         pytest.skip("not installed")
@@ -243,7 +255,7 @@ def test_case(name, program):
         pytest.skip(case.missing())
     if ACCEPT and program != ("sampan-runtime" if "runc" in case.about or not PROGRAMS["runc"] else "runc"):
         pytest.skip("the facts are recorded from the other program")
-    bundle = Bundle(PROGRAMS[program], case)
+    bundle = Bundle(PROGRAMS[program], case, place)
     try:
         try:
             facts = bundle.observed()
