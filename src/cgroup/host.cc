@@ -27,7 +27,7 @@ std::string unescape(std::string_view text) {
   return out;
 }
 
-std::optional<MountLine> parse_mount_line(const std::string& line) {
+std::optional<MountLine> parse_mount_line(std::string_view line) {
   size_t dash = line.find(" - ");
   if (dash == std::string::npos) return std::nullopt;
   auto left = split(line.substr(0, dash), ' ');
@@ -59,7 +59,10 @@ std::vector<std::string> HostCgroups::unique_v1_roots() const {
 
 HostCgroups internal::parse_hierarchies(std::string_view mountinfo) {
   HostCgroups host;
-  for (const auto& line : split(mountinfo, '\n')) {
+  while (!mountinfo.empty()) {
+    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
+    mountinfo.remove_prefix(std::min(line.size() + 1, mountinfo.size()));
+    if (line.find(" - cgroup") == line.npos) continue;  // hosts have thousands of other mounts
     auto mount = parse_mount_line(line);
     if (!mount) continue;
     if (mount->type == "cgroup2" && host.v2_root.empty()) host.v2_root = mount->point;

@@ -1,4 +1,4 @@
-// state.json, as a later command of the runtime reads it.
+// The first line of state.json, as a later command of the runtime reads it.
 #include "fuzz/fuzz.h"
 
 #include "bin/runtime/store.h"
@@ -15,6 +15,6 @@ FUZZ_TARGET(state) {
   require(again.has_value(), "what was written can be read");
   require(codec::to_json(*again) == text, "reading and writing keeps everything");
   std::string state =
-      runtime::format_state({record->id, "running", record->bundle, record->pid, record->spec.annotations});
+      runtime::format_state({record->id, "running", record->bundle, record->pid, record->annotations});
   require(codec::parse_json(state).has_value(), "the state document is JSON");
 }

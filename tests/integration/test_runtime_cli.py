@@ -206,7 +206,7 @@ def test_version(runtime):
 # update
 
 def stored_resources(runtime):
-    return json.loads((runtime.home / "state" / runtime.id / "state.json").read_text())["spec"]["linux"]["resources"]
+    return json.loads((runtime.home / "state" / runtime.id / "state.json").read_text().splitlines()[1])["linux"]["resources"]
 
 
 def test_update_by_flags(runtime):

@@ -121,19 +121,24 @@ bool is_bind(const oci::Mount& mount) {
   return bind;
 }
 
-Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
+Record record_of(const Bundle& bundle, const std::string& id) {
   Record record;
   record.id = id;
-  record.pid = pid;
-  record.pid_start = process_start(pid);
-  if (record.pid_start == 0) return fail(Code::Unavailable, "container init {} has gone", pid);
   record.bundle = bundle.path;
   record.rootfs = bundle.rootfs;
   record.created = now_text();
   record.cgroup_path = runtime::cgroup_path_of(bundle.spec, id);
   if (bundle.unit) record.systemd_unit = bundle.unit->unit;
   record.owner_uid = ::getuid();
-  record.spec = bundle.spec;
+  remember_spec(record, bundle.spec);
+  return record;
+}
+
+Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid) {
+  Record record = record_of(bundle, id);
+  record.pid = pid;
+  record.pid_start = process_start(pid);
+  if (record.pid_start == 0) return fail(Code::Unavailable, "container init {} has gone", pid);
   return record;
 }
 

@@ -183,10 +183,10 @@ Result<std::set<std::string>> mount_points(pid_t pid) {
 /// Names the bind mounts. One that lies elsewhere than the configuration says (the image had a link there) could change
 /// places with another on the way back, and one whose name CRIU would take apart could name anything: both are refused
 /// (CVE-2026-119101).
-Result<void> name_mounts(Criu& criu, const Record& record) {
-  auto points = TRY(mount_points(record.pid));
-  for (size_t i = 0; i < record.spec.mounts.size(); ++i) {
-    const auto& mount = record.spec.mounts[i];
+Result<void> name_mounts(Criu& criu, const oci::Spec& spec, pid_t init) {
+  auto points = TRY(mount_points(init));
+  for (size_t i = 0; i < spec.mounts.size(); ++i) {
+    const auto& mount = spec.mounts[i];
     if (!is_bind(mount)) continue;
     bool plain = mount.destination.find_first_of("[]:, \t\n\\") == std::string::npos;
     if (!plain || !points.count(mount.destination))
@@ -211,11 +211,12 @@ Result<int> checkpoint(Context& context) {
   auto status = TRY(context.store.status(record));
   if (status == Status::Created || status == Status::Stopped)
     return fail(Code::Conflict, "Container cannot be checkpointed in {} state", status_name(status));
-  if (record.spec.process && record.spec.process->terminal)
+  auto spec = TRY(context.store.load_spec(record.id));
+  if (spec.process && spec.process->terminal)
     return fail(Code::NotImplemented, "a container with a terminal cannot be checkpointed");
   criu.add({"--tree", std::to_string(record.pid), "--root", fmt::format("/proc/{}/root", record.pid)});
-  TRY(name_mounts(criu, record));
-  if (std::string path = joined_network(record.spec); !path.empty()) {
+  TRY(name_mounts(criu, spec, record.pid));
+  if (std::string path = joined_network(spec); !path.empty()) {
     struct stat info;
     if (::stat(path.c_str(), &info) < 0) return sys::sys_error("stat", path);
     criu.add({"--external", fmt::format("net[{}]:network", info.st_ino)});
@@ -295,7 +296,7 @@ Result<int> restore(Context& context) {
     init.pidfd = TRY(sys::open_pidfd(init.pid));
     record = TRY(record_of(bundle, id, init.pid));
     TRY(scope.settle(cgroups));
-    TRY(context.store.save(record));
+    TRY(context.store.save(record, bundle.spec));
     TRY(write_pid_file(context.args.get("pid-file"), init.pid));
     return init;
   }();

@@ -57,7 +57,9 @@ struct Bundle {
 Result<Bundle> load_bundle(const std::string& path);
 /// By its type, or by an option whatever its type says.
 bool is_bind(const oci::Mount& mount);
-/// What is to be remembered of a container whose init runs now. Errors: Unavailable when it has gone.
+/// What is to be remembered of a container, but for its process.
+Record record_of(const Bundle& bundle, const std::string& id);
+/// The same of one whose init runs now. Errors: Unavailable when it has gone.
 Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid);
 /// The compiled section: from <root>/.seccomp-cache when it was compiled before.
 Result<runtime::SeccompProgram> cached_seccomp(const std::string& root, const oci::Seccomp& section);

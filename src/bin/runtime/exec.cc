@@ -58,10 +58,10 @@ Result<void> set_user(oci::Process& process, const Args& args) {
   return {};
 }
 
-Result<oci::Process> process_of(const Context& context, const Record& record) {
+Result<oci::Process> process_of(const Context& context, const oci::Spec& spec) {
   const auto& args = context.args;
   if (args.has("process")) return oci::parse_process(TRY(sys::read_file(args.get("process"))));
-  oci::Process process = record.spec.process.value_or(oci::Process());
+  oci::Process process = spec.process.value_or(oci::Process());
   process.args.assign(args.rest().begin() + 1, args.rest().end());
   process.terminal = args.has("tty");
   if (args.has("cwd")) process.cwd = args.get("cwd");
@@ -85,19 +85,20 @@ Result<int> exec(Context& context) {
   bool detach = context.args.has("detach");
   std::string socket = context.args.get("console-socket");
 
+  auto spec = TRY(context.store.load_spec(record.id));
   runtime::ExecOptions options;
-  options.process = TRY(process_of(context, record));
+  options.process = TRY(process_of(context, spec));
   if (context.args.has("user") && !set_ids(options.process.user, context.args.get("user")))
     options.user = context.args.get("user");
   options.stdio = {0, 1, 2};
   options.preserve_fds = TRY(preserved(context.args));
   if (detach && options.process.terminal && socket.empty())
     return fail(Code::InvalidArgument, "cannot allocate tty if runc will detach without setting console socket");
-  if (record.spec.linux_ && record.spec.linux_->seccomp) {
-    options.seccomp = TRY(cached_seccomp(context.store.root(), *record.spec.linux_->seccomp));
-    options.seccomp_flags = record.spec.linux_->seccomp->flags;
-    options.listener = &*record.spec.linux_->seccomp;
-    options.state = {record.id, "running", record.bundle, record.pid, record.spec.annotations};
+  if (spec.linux_ && spec.linux_->seccomp) {
+    options.seccomp = TRY(cached_seccomp(context.store.root(), *spec.linux_->seccomp));
+    options.seccomp_flags = spec.linux_->seccomp->flags;
+    options.listener = &*spec.linux_->seccomp;
+    options.state = {record.id, "running", record.bundle, record.pid, record.annotations};
   }
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);

@@ -59,14 +59,13 @@ Result<void> check_console(const Context& context, const oci::Spec& spec, bool d
 
 runtime::StateDocument state_of(const Record& record, std::string status) {
   int pid = status == "stopped" ? 0 : record.pid;  // by then it may be somebody else's
-  return {record.id, std::move(status), record.bundle, pid, record.spec.annotations};
+  return {record.id, std::move(status), record.bundle, pid, record.annotations};
 }
 
 /// Failures of these hooks are warnings, as the specification has it.
-void run_late_hooks(Context& context, const char* kind, const std::vector<oci::Hook> oci::Hooks::* which,
+void run_late_hooks(Context& context, const char* kind, const std::vector<oci::Hook> Record::* which,
                     const Record& record, const char* status) {
-  if (!record.spec.hooks) return;
-  for (const auto& hook : (*record.spec.hooks).*which) {
+  for (const auto& hook : record.*which) {
     auto ran = runtime::run_hooks(kind, {hook}, runtime::format_state(state_of(record, status)));
     if (!ran) context.warn(ran.error().message());
   }
@@ -86,10 +85,8 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
   auto container = runtime::create(scope.spec(), options);
   if (!container) {
     // What hooks made while the container was created, hooks take away again.
-    created.record.id = id;
-    created.record.bundle = bundle.path;
-    created.record.spec = bundle.spec;
-    run_late_hooks(context, "poststop", &oci::Hooks::poststop, created.record, "stopped");
+    created.record = record_of(bundle, id);
+    run_late_hooks(context, "poststop", &Record::poststop, created.record, "stopped");
     return std::move(container).error();
   }
   created.container = std::move(*container);
@@ -103,7 +100,7 @@ Result<Created> make_container(Context& context, const std::string& id, const Bu
       TRY(send_console(socket, init.console.get()));
       init.console.reset();
     }
-    TRY(context.store.save(created.record));
+    TRY(context.store.save(created.record, bundle.spec));
     return write_pid_file(context.args.get("pid-file"), init.pid);
   }();
   if (done) return created;
@@ -139,7 +136,7 @@ Result<int> run(Context& context) {
   auto finish = [&](bool keep) {
     auto destroyed = created.container->destroy();
     if (auto stopped = stop_scope(created.record); destroyed) destroyed = std::move(stopped);
-    run_late_hooks(context, "poststop", &oci::Hooks::poststop, created.record, "stopped");
+    run_late_hooks(context, "poststop", &Record::poststop, created.record, "stopped");
     // An exit status must not be lost to a cgroup that lingers: it is a warning, and left to `delete`.
     if (keep || !destroyed)
       claim.keep();
@@ -154,7 +151,7 @@ Result<int> run(Context& context) {
     (void)sys::reap(created.container->init().pid);
     return std::move(started).error();
   }
-  run_late_hooks(context, "poststart", &oci::Hooks::poststart, created.record, "running");
+  run_late_hooks(context, "poststart", &Record::poststart, created.record, "running");
   if (detach) {
     claim.keep();
     return 0;
@@ -174,13 +171,13 @@ Result<int> start(Context& context) {
     default:
       return fail(Code::Conflict, "cannot start an already running container");
   }
+  std::optional<oci::Seccomp> asking;
+  if (record.asks_agent) asking = TRY(context.store.load_spec(record.id)).linux_->seccomp;
   auto connection = TRY(context.store.connect_to_start(record.id));
-  auto started =
-      runtime::start_over(std::move(connection), state_of(record, "created"),
-                          record.spec.linux_ && record.spec.linux_->seccomp ? &*record.spec.linux_->seccomp : nullptr);
+  auto started = runtime::start_over(std::move(connection), state_of(record, "created"), asking ? &*asking : nullptr);
   context.store.start_done(record.id);
   if (!started) return std::move(started).error();
-  run_late_hooks(context, "poststart", &oci::Hooks::poststart, record, "running");
+  run_late_hooks(context, "poststart", &Record::poststart, record, "running");
   return 0;
 }
 
@@ -253,7 +250,7 @@ Result<int> remove(Context& context) {
   // A host whose systemd is gone must not keep the container for ever.
   if (auto stopped = stop_scope(*record); !stopped && !force) return std::move(stopped).error();
   TRY(cgroups.remove());
-  run_late_hooks(context, "poststop", &oci::Hooks::poststop, *record, "stopped");
+  run_late_hooks(context, "poststop", &Record::poststop, *record, "stopped");
   TRY(context.store.forget(id));
   return 0;
 }

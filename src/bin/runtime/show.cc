@@ -26,14 +26,14 @@ json::object summary(const Store& store, const Record& record) {
   json::object out;
   auto status = store.status(record);
   bool stopped = !status || *status == Status::Stopped;
-  out["ociVersion"] = record.spec.oci_version;
+  out["ociVersion"] = record.oci_version;
   out["id"] = record.id;
   out["pid"] = stopped ? 0 : record.pid;
   out["status"] = status_name(status ? *status : Status::Stopped);
   out["bundle"] = record.bundle;
   out["rootfs"] = record.rootfs;
   out["created"] = record.created;
-  if (!record.spec.annotations.empty()) out["annotations"] = codec::write_json(record.spec.annotations);
+  if (!record.annotations.empty()) out["annotations"] = codec::write_json(record.annotations);
   out["owner"] = record.owner_uid == 0 ? "root" : std::to_string(record.owner_uid);
   return out;
 }

@@ -65,15 +65,37 @@ std::string Store::claimed_cgroup(const std::string& id) const {
   return sys::read_link(dir(id) + "/cgroup").value_or("");
 }
 
-Result<void> Store::save(const Record& record) const {
-  return sys::replace_file(dir(record.id) + "/state.json", codec::to_json(record), 0600, sys::Durable::No);
+void remember_spec(Record& record, const oci::Spec& spec) {
+  record.oci_version = spec.oci_version;
+  record.annotations = spec.annotations;
+  if (spec.hooks) {
+    record.poststart = spec.hooks->poststart;
+    record.poststop = spec.hooks->poststop;
+  }
+  record.asks_agent = spec.linux_ && spec.linux_->seccomp && !spec.linux_->seccomp->listener_path.empty();
 }
 
-Result<Record> Store::load(const std::string& id) const {
+Result<void> Store::save(const Record& record, const oci::Spec& spec) const {
+  std::string text = codec::to_json(record) + "\n" + oci::format_spec(spec) + "\n";
+  return sys::replace_file(dir(record.id) + "/state.json", text, 0600, sys::Durable::No);
+}
+
+Result<std::string> Store::read_state(const std::string& id) const {
   TRY(check_id(id));
   auto text = sys::read_file(dir(id) + "/state.json");
   if (!text && text.error().errno_value() == ENOENT) return fail(Code::NotFound, "container does not exist");
-  return TRY_CONTEXT(codec::from_json<Record>(TRY(std::move(text))), "state.json");
+  return text;
+}
+
+Result<Record> Store::load(const std::string& id) const {
+  std::string text = TRY(read_state(id));
+  return TRY_CONTEXT(codec::from_json<Record>(std::string_view(text).substr(0, text.find('\n'))), "state.json");
+}
+
+Result<oci::Spec> Store::load_spec(const std::string& id) const {
+  std::string text = TRY(read_state(id));
+  size_t line = std::min(text.find('\n'), text.size());
+  return TRY_CONTEXT(oci::parse_spec(trim(std::string_view(text).substr(line))), "state.json");
 }
 
 std::vector<std::string> Store::ids() const {

@@ -119,9 +119,9 @@ void merge(T& into, const T& from) {
 }
 
 /// Later commands, and whoever reads the state, see the limits that hold now.
-void remember(Record& record, const oci::Resources& resources) {
-  if (!record.spec.linux_) record.spec.linux_.emplace();
-  auto& known = record.spec.linux_->resources;
+void remember(oci::Spec& spec, const oci::Resources& resources) {
+  if (!spec.linux_) spec.linux_.emplace();
+  auto& known = spec.linux_->resources;
   if (!known) known.emplace();
   merge(*known, resources);
   if (!resources.cpu) return;
@@ -134,12 +134,13 @@ Result<int> update(Context& context) {
   auto record = TRY(context.store.load(TRY(container_id(context))));
   if (TRY(context.store.status(record)) == Status::Stopped) return fail(Code::Conflict, "container not running");
   auto resources = TRY(resources_of(context.args));
+  auto spec = TRY(context.store.load_spec(record.id));
   auto host = TRY(cgroup::detect_host());
   auto cgroups = cgroup::Cgroup::open(host, record.cgroup_path);
   if (!record.systemd_unit.empty()) TRY(cgroup::update_unit(record.systemd_unit, resources, host.version));
   TRY(cgroups.update(resources));
-  remember(record, resources);
-  TRY(context.store.save(record));
+  remember(spec, resources);
+  TRY(context.store.save(record, spec));
   return 0;
 }
 
