@@ -8,8 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "integration"))
+from support import shims_below
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "release" / "bin"
@@ -166,18 +170,3 @@ def private_kb(pid):
 
 def resident_kb(pid):
     return next(int(l.split()[1]) for l in open(f"/proc/{pid}/status") if l.startswith("VmRSS:"))
-
-
-def shims_of(engine):
-    """Pids of the shims that hold a directory of this engine open."""
-    out = []
-    for entry in os.listdir("/proc"):
-        try:
-            if not entry.isdigit() or not open(f"/proc/{entry}/cmdline", "rb").read().startswith(b"sampan-shim: "):
-                continue
-            targets = [os.readlink(f"/proc/{entry}/fd/{fd}") for fd in os.listdir(f"/proc/{entry}/fd")]
-        except OSError:
-            continue
-        if any(str(engine.home) in target for target in targets):
-            out.append(int(entry))
-    return out

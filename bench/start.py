@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from engines import Sampan, engines, machine, percentile, private_kb, resident_kb, shims_of
+from engines import Sampan, engines, machine, percentile, private_kb, resident_kb, shims_below
 
 GOALS = {"none": 20, "bridge": 15}
 
@@ -89,7 +89,7 @@ def measure_memory(count):
             ident = json.loads(connection.call("POST", "/containers/create", body))["Id"]
             connection.call("POST", f"/containers/{ident}/start")
         daemon = resident_kb(engine.engine_pid())
-        sizes = sorted(private_kb(pid) for pid in shims_of(engine))
+        sizes = sorted(private_kb(pid) for pid in shims_below(engine.home))
         print(f"\nmemory with {count} running containers: daemon {daemon / 1024:.1f} MB resident (goal 25), "
               f"idle shim {statistics.median(sizes):.0f} KB private, largest {sizes[-1]} KB (goal 150)")
     finally:

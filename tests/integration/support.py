@@ -164,18 +164,7 @@ class Daemon:
 
     # --- what is left behind ---
     def shim_pids(self):
-        """Shims of this daemon: they call themselves "sampan-shim: <id>" and hold their directory open."""
-        out = []
-        for entry in os.listdir("/proc"):
-            try:
-                if not entry.isdigit() or not open(f"/proc/{entry}/cmdline", "rb").read().startswith(b"sampan-shim: "):
-                    continue
-                targets = [os.readlink(f"/proc/{entry}/fd/{fd}") for fd in os.listdir(f"/proc/{entry}/fd")]
-            except OSError:
-                continue
-            if any(str(self.exec_root) in target for target in targets):
-                out.append(int(entry))
-        return out
+        return shims_below(self.exec_root)
 
     @property
     def instance(self):
@@ -262,6 +251,21 @@ class Registry:
     def stop(self):
         self.process.terminate()
         self.process.wait(timeout=10)
+
+
+def shims_below(directory):
+    """Pids of the shims of one engine: they call themselves "sampan-shim: <id>" and hold a directory of its open."""
+    out = []
+    for entry in os.listdir("/proc"):
+        try:
+            if not entry.isdigit() or not open(f"/proc/{entry}/cmdline", "rb").read().startswith(b"sampan-shim: "):
+                continue
+            targets = [os.readlink(f"/proc/{entry}/fd/{fd}") for fd in os.listdir(f"/proc/{entry}/fd")]
+        except OSError:
+            continue
+        if any(str(directory) in target for target in targets):
+            out.append(int(entry))
+    return out
 
 
 def free_port():
