@@ -7,7 +7,8 @@
 //     co_await exchange.respond({200, {{"Content-Type", "text/plain"}}, "OK"});
 //   }
 //
-// Limits: 64 KiB of headers, 10 s to send them, bodies only as long as the handler asks for. A request with both
+// Limits: 64 KiB of headers, 10 s to send them, bodies only as long as the handler asks for and no more than 64 MiB of
+// them in memory at a time, connections by the number of descriptors, 256 TLS handshakes at a time. A request with both
 // Content-Length and Transfer-Encoding, or any other smuggling form, is refused with 400 and the connection closed.
 // A handler that throws, or returns without an answer, costs its client a 500 and nobody else anything.
 //
@@ -29,6 +30,7 @@
 #include "base/io.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "http/tls.h"
 #include "sys/fd.h"
 
 namespace sampan::http {
@@ -80,8 +82,11 @@ class Server {
   virtual ~Server() = default;
   /// Listens on a unix socket (mode 0660; a stale one is replaced, a live one is Conflict) and serves until stop().
   virtual Result<void> listen_unix(const std::string& path) = 0;
-  /// Takes a listening socket of any stream family (socket activation).
-  virtual Result<void> listen_fd(sys::Fd socket) = 0;
+  /// Listens on a TCP address (a name or a number; port 0 picks one) and speaks TLS there. The port it is.
+  /// Errors: NotFound (no such address), errno of bind.
+  virtual Result<uint16_t> listen_tcp(const std::string& address, uint16_t port, std::shared_ptr<TlsIdentity> tls) = 0;
+  /// Takes a listening socket of any stream family (socket activation), with TLS when an identity is given.
+  virtual Result<void> listen_fd(sys::Fd socket, std::shared_ptr<TlsIdentity> tls = nullptr) = 0;
   /// Stops accepting; open exchanges are cancelled, their sockets closed. Threads: any.
   virtual void stop() = 0;
 };

@@ -1,18 +1,21 @@
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <deque>
 #include <set>
 
 #include "http/http.h"
+#include "http/internal/bind.h"
 #include "http/internal/connection.h"
+#include "http/internal/tls_relay.h"
 #include "sys/error.h"
 
 namespace sampan::http {
@@ -21,63 +24,31 @@ namespace asio = async::asio;
 
 namespace {
 
-constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kRetryAccept(50);
+constexpr size_t kMaxHandshakes = 256;  // past that, the oldest gives way to the newest
 
-Result<sockaddr_un> unix_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return fail(Code::InvalidArgument, "socket path \"{}\" must have 1 to {} bytes", path,
-                sizeof(address.sun_path) - 1);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-/// True when somebody listens at the path.
-Result<bool> is_live(const std::string& path) {
-  sockaddr_un address = TRY(unix_address(path));
-  sys::Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!probe.valid()) return sys::sys_error("socket");
-  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return true;
-  return errno == EAGAIN;  // its backlog is full: very much alive
-}
-
-// The socket gets its mode before it gets its name: nobody connects through a window of looser permissions, and a
-// stale socket is replaced in one step.
-Result<sys::Fd> bind_unix(const std::string& path) {
-  struct stat found{};
-  if (::lstat(path.c_str(), &found) == 0) {
-    if (!S_ISSOCK(found.st_mode)) return fail(Code::Conflict, "\"{}\" exists and is not a socket", path);
-    if (TRY(is_live(path))) return fail(Code::Conflict, "another daemon listens on \"{}\"", path);
-  }
-  std::string temporary = path + ".new";
-  sockaddr_un address = TRY(unix_address(temporary));
-  (void)::unlink(temporary.c_str());  // left by a start that was killed
-  sys::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.valid()) return sys::sys_error("socket");
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) < 0) {
-    return sys::sys_error("bind", temporary);
-  }
-  if (::chmod(temporary.c_str(), 0660) < 0) return sys::sys_error("chmod", temporary);
-  if (::listen(socket.get(), kBacklog) < 0) return sys::sys_error("listen", temporary);
-  if (::rename(temporary.c_str(), path.c_str()) < 0) return sys::sys_error("rename", path);
-  return socket;
+/// Clients may use half of the descriptors: what they ask for needs the other half.
+size_t connection_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 512;
+  return std::clamp<size_t>(limit.rlim_cur / 2, 16, 16384);
 }
 
 /// One listening socket and its accept loop.
 class Listener final {
  public:
-  Listener(asio::io_context& loop, sys::Fd socket, int family, int protocol)
-      : descriptor_(loop, socket.release()), family_(family), protocol_(protocol) {}
+  Listener(asio::io_context& loop, sys::Fd socket, int family, int protocol,
+           std::shared_ptr<internal::ServerContext> tls)
+      : descriptor_(loop, socket.release()), family_(family), protocol_(protocol), tls_(std::move(tls)) {}
   asio::posix::stream_descriptor& descriptor() { return descriptor_; }
   asio::generic::stream_protocol protocol() const { return {family_, protocol_}; }
   bool is_unix() const { return family_ == AF_UNIX; }
+  const std::shared_ptr<internal::ServerContext>& tls() const { return tls_; }
 
  private:
   asio::posix::stream_descriptor descriptor_;
   int family_, protocol_;
+  std::shared_ptr<internal::ServerContext> tls_;
 };
 
 class LoopServer final : public Server {
@@ -86,15 +57,25 @@ class LoopServer final : public Server {
       : loop_(loop), state_(std::make_shared<State>()), handler_(std::make_shared<const Handler>(std::move(handler))) {}
 
   Result<void> listen_unix(const std::string& path) override {
-    return listen_fd(TRY_CONTEXT(bind_unix(path), "listen on " + path));
+    return listen_fd(TRY_CONTEXT(internal::bind_unix(path), "listen on " + path), nullptr);
   }
 
-  Result<void> listen_fd(sys::Fd socket) override {
+  Result<uint16_t> listen_tcp(const std::string& address, uint16_t port, std::shared_ptr<TlsIdentity> tls) override {
+    auto [socket, bound] =
+        TRY_CONTEXT(internal::bind_tcp(address, port), fmt::format("listen on {}:{}", address, port));
+    TRY(listen_fd(std::move(socket), std::move(tls)));
+    return bound;
+  }
+
+  Result<void> listen_fd(sys::Fd socket, std::shared_ptr<TlsIdentity> tls) override {
     int family = 0, protocol = 0;
     socklen_t size = sizeof(int);
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_DOMAIN, &family, &size) < 0) return sys::sys_error("getsockopt");
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0) return sys::sys_error("getsockopt");
-    auto listener = std::make_shared<Listener>(loop_, std::move(socket), family, protocol);
+    int flags = ::fcntl(socket.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) < 0) return sys::sys_error("fcntl");
+    auto listener = std::make_shared<Listener>(loop_, std::move(socket), family, protocol,
+                                               std::dynamic_pointer_cast<internal::ServerContext>(tls));
     state_->listeners.push_back(listener);
     asio::co_spawn(loop_, accept_loop(listener, state_, handler_), [](std::exception_ptr) {});
     return {};
@@ -106,6 +87,10 @@ class LoopServer final : public Server {
       boost::system::error_code ignored;
       for (auto& listener : state->listeners) listener->descriptor().close(ignored);
       state->listeners.clear();
+      auto handshakes = std::exchange(state->handshakes, {});
+      for (auto& weak : handshakes) {
+        if (auto relay = weak.lock()) relay->abort();
+      }
       auto connections = state->connections;  // cut_off() may end one, which edits the set
       for (auto& weak : connections) {
         if (auto connection = weak.lock()) connection->cut_off();
@@ -119,6 +104,8 @@ class LoopServer final : public Server {
     bool stopping = false;
     std::vector<std::shared_ptr<Listener>> listeners;
     Connections connections;
+    std::deque<std::weak_ptr<internal::TlsRelay>> handshakes;
+    size_t limit = connection_limit();
   };
 
   static async::Task<void> accept_loop(std::shared_ptr<Listener> listener, std::shared_ptr<State> state,
@@ -127,6 +114,11 @@ class LoopServer final : public Server {
     asio::steady_timer pause(executor);
     auto token = asio::as_tuple(asio::use_awaitable);
     while (!state->stopping) {
+      if (state->connections.size() >= state->limit) {  // whoever comes now waits in the backlog
+        pause.expires_after(kRetryAccept);
+        (void)co_await pause.async_wait(token);
+        continue;
+      }
       int fd = ::accept4(listener->descriptor().native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd >= 0) {
         start_connection(*listener, sys::Fd(fd), state, handler, executor);
@@ -153,11 +145,47 @@ class LoopServer final : public Server {
     socket.assign(listener.protocol(), fd.get(), error);
     if (error) return;  // fd closes it
     (void)fd.release();
+    if (listener.tls()) {
+      auto relay = std::make_shared<internal::TlsRelay>(std::move(socket), listener.tls()->context());
+      asio::co_spawn(executor, serve_tls(relay, state, handler), [relay](std::exception_ptr thrown) {
+        if (thrown) relay->abort();
+      });
+      return;
+    }
+    serve_plain(std::move(socket), peer, state, handler);
+  }
+
+  static void serve_plain(internal::Socket socket, const ucred& peer, const std::shared_ptr<State>& state,
+                          const std::shared_ptr<const Handler>& handler) {
+    auto executor = socket.get_executor();
     auto connection =
         std::make_shared<internal::Connection>(std::move(socket), peer.uid, static_cast<uint32_t>(peer.pid));
     state->connections.insert(connection);
     asio::co_spawn(executor, internal::serve(connection, handler),
                    [state, weak = std::weak_ptr(connection)](std::exception_ptr) { state->connections.erase(weak); });
+  }
+
+  // A client that has not shown its certificate holds a place that others may want: the oldest of too many goes.
+  static async::Task<void> serve_tls(std::shared_ptr<internal::TlsRelay> relay, std::shared_ptr<State> state,
+                                     std::shared_ptr<const Handler> handler) {
+    auto& waiting = state->handshakes;
+    std::erase_if(waiting, [](const auto& weak) { return weak.expired(); });
+    if (waiting.size() >= kMaxHandshakes) {
+      if (auto oldest = waiting.front().lock()) oldest->abort();
+      waiting.pop_front();
+    }
+    std::weak_ptr weak(relay);
+    waiting.push_back(weak);
+    auto done = co_await relay->handshake();
+    std::erase_if(state->handshakes,
+                  [&weak](const auto& other) { return !other.owner_before(weak) && !weak.owner_before(other); });
+    if (!done || state->stopping) co_return;
+    auto inner = relay->open_inner();
+    if (!inner) co_return;
+    ucred nobody{};
+    nobody.uid = static_cast<uid_t>(-1);
+    serve_plain(std::move(*inner), nobody, state, handler);
+    co_await relay->run();
   }
 
   asio::io_context& loop_;
