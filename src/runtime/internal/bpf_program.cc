@@ -81,7 +81,7 @@ struct Range {
   Decision decision;
 };
 
-/// The answers of one architecture over all numbers. Every comparison in the program is with a constant, so nothing can
+/// The answers of one architecture over all numbers. Every comparison of the number is with a constant, so nothing can
 /// change but at one of those constants or right after it.
 std::optional<std::vector<Range>> ranges_of(std::span<const uint64_t> program, uint32_t arch,
                                             const std::set<uint32_t>& edges) {
@@ -92,6 +92,13 @@ std::optional<std::vector<Range>> ranges_of(std::span<const uint64_t> program, u
     if (out.empty() || out.back().decision != *decision) out.push_back({edge, *decision});
   }
   return out;
+}
+
+std::vector<size_t> successors(const Instruction& in, size_t pc) {
+  if (in.code == kReturn) return {};
+  if (in.code == kJump) return {pc + 1 + in.k};
+  if (is_branch(in.code)) return {pc + 1 + in.jt, pc + 1 + in.jf};
+  return {pc + 1};
 }
 
 class Emitter {
@@ -129,7 +136,7 @@ class Emitter {
       size_t pc = *pending.begin();
       pending.erase(pending.begin());
       place.emplace(pc, place.size());
-      for (size_t next : successors(pc)) pending.insert(next);
+      for (size_t next : successors(decode(original_[pc]), pc)) pending.insert(next);
     }
     std::vector<uint64_t> code;
     for (const auto& [old, fresh] : place) {
@@ -146,31 +153,37 @@ class Emitter {
     return code;
   }
 
-  std::vector<size_t> successors(size_t pc) const {
-    Instruction in = decode(original_[pc]);
-    if (in.code == kReturn) return {};
-    if (in.code == kJump) return {pc + 1 + in.k};
-    if (is_branch(in.code)) return {pc + 1 + in.jt, pc + 1 + in.jf};
-    return {pc + 1};
-  }
-
   std::span<const uint64_t> original_;
 };
 
+/// What the architecture is compared with, and the numbers at which an answer can change.
 struct Constants {
-  std::set<uint32_t> edges = {0}, values;
+  std::set<uint32_t> edges = {0}, architectures;
 };
+
+/// What the accumulator can hold at an instruction, as bits.
+enum Held : uint8_t { kHoldsNumber = 1, kHoldsArch = 2, kHoldsOther = 4 };
+Held held_after_load(uint32_t offset) {
+  return offset == kNumberOffset ? kHoldsNumber : offset == kArchOffset ? kHoldsArch : kHoldsOther;
+}
 
 /// nullopt: an instruction that is not understood, or one that leads out of the program.
 std::optional<Constants> constants_of(std::span<const uint64_t> program) {
   Constants constants;
+  std::vector<uint8_t> held(program.size());  // jumps lead forward only: complete when its instruction is reached
   for (size_t pc = 0; pc < program.size(); ++pc) {
     Instruction in = decode(program[pc]);
     size_t furthest = pc + 1 + (in.code == kJump ? in.k : is_branch(in.code) ? std::max(in.jt, in.jf) : 0);
     if (!is_known(in.code) || (in.code != kReturn && furthest >= program.size())) return std::nullopt;
     if (in.code == kLoad && (in.k >= kDataSize || in.k % 4 != 0)) return std::nullopt;
+    uint8_t after = in.code == kLoad ? held_after_load(in.k) : held[pc];
+    for (size_t next : successors(in, pc)) held[next] |= after;
     if (!is_branch(in.code)) continue;
-    constants.values.insert(in.k);
+    if (after & kHoldsArch) {
+      if (in.code != kJumpEqual) return std::nullopt;
+      constants.architectures.insert(in.k);
+    }
+    if (!(after & kHoldsNumber)) continue;
     constants.edges.insert(in.k);
     if (in.k != UINT32_MAX) constants.edges.insert(in.k + 1);
   }
@@ -218,16 +231,16 @@ std::vector<uint64_t> compact_filter(const std::vector<uint64_t>& program) {
   if (!constants || !whole_comparisons_only(program)) return program;
   // An architecture that is named nowhere, whatever its number, is answered like any other such one.
   uint32_t stranger = 0;
-  while (constants->values.contains(stranger)) ++stranger;
+  while (constants->architectures.contains(stranger)) ++stranger;
   auto others = ranges_of(program, stranger, constants->edges);
   if (!others || others->size() != 1 || !(*others)[0].decision.constant) return program;
   Emitter emitter(program);
   std::vector<uint64_t> out = {bpf(kLoad, 0, 0, kArchOffset)};
-  for (uint32_t arch : constants->values) {
+  for (uint32_t arch : constants->architectures) {
     auto ranges = ranges_of(program, arch, constants->edges);
     if (!ranges) return program;
     bool as_others = ranges->size() == 1 && (*ranges)[0].decision == (*others)[0].decision;
-    if (as_others) continue;  // a constant that is no architecture
+    if (as_others) continue;
     auto body = emitter.bisect(*ranges);
     out.push_back(bpf(kJumpEqual, 1, 0, arch));
     out.push_back(bpf(kJump, 0, 0, static_cast<uint32_t>(body.size() + 1)));
