@@ -7,12 +7,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <ctime>
 #include <vector>
 
 #include "sys/error.h"
 #include "sys/file.h"
+#include "sys/path_walk.h"
 
 namespace sampan::sys {
 namespace {
@@ -42,8 +44,11 @@ std::string normal_tail(std::string_view path) {
 
 /// -errno or a descriptor.
 int openat2_in_root(int root, const char* path, int flags, unsigned mode) {
+  static std::atomic<bool> missing = false;  // FALLBACK(linux<5.6): found out once
+  flags |= O_CLOEXEC | ((flags & O_PATH) ? 0 : O_NOCTTY);
+  if (missing.load(std::memory_order_relaxed)) return walk_in_root(root, path, flags, mode);
   open_how how = {};
-  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC | ((flags & O_PATH) ? 0 : O_NOCTTY));
+  how.flags = static_cast<uint64_t>(flags);
   if (flags & O_CREAT) how.mode = mode;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   long deadline = 0;
@@ -51,6 +56,10 @@ int openat2_in_root(int root, const char* path, int flags, unsigned mode) {
     long fd = ::syscall(SYS_openat2, root, path, &how, sizeof how);
     if (fd >= 0) return static_cast<int>(fd);
     if (errno == EINTR) continue;
+    if (errno == ENOSYS) {
+      missing.store(true, std::memory_order_relaxed);
+      return walk_in_root(root, path, flags, mode);
+    }
     if (errno != EAGAIN) return -errno;
     long now = now_ns();
     if (deadline == 0)
@@ -58,11 +67,6 @@ int openat2_in_root(int root, const char* path, int flags, unsigned mode) {
     else if (now > deadline)
       return -EAGAIN;
   }
-}
-
-Error open_error(int err, std::string_view path) {
-  if (err == ENOSYS) return fail(Code::NotImplemented, "openat2 \"{}\": this kernel is older than 5.6", path);
-  return sys_error_of(err, "open", path);
 }
 
 bool splits(std::string_view path, std::string& parent, std::string& name) {
@@ -124,7 +128,7 @@ Result<DirFd> walk_making(int root, std::vector<std::string> pending, unsigned m
 Result<Fd> open_in_root(int root, std::string_view path, int flags, unsigned mode) {
   if (path.find('\0') != std::string_view::npos) return fail(Code::InvalidArgument, "a path with a NUL byte");
   int fd = openat2_in_root(root, normal_tail(path).c_str(), flags, mode);
-  if (fd < 0) return open_error(-fd, path);
+  if (fd < 0) return sys_error_of(-fd, "open", path);
   return Fd(fd);
 }
 
@@ -176,7 +180,7 @@ Result<Fd> create_file_in_root(int root, std::string_view path, unsigned mode, F
     std::string end = TRY(end_of_links(root, std::string(path)));
     int fd = openat2_in_root(root, normal_tail(end).c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     if (fd >= 0) return Fd(fd);
-    if (fd != -EEXIST) return open_error(-fd, path);
+    if (fd != -EEXIST) return sys_error_of(-fd, "open", path);
     found = open_in_root(root, path, O_PATH);
   }
   if (!found) return std::move(found).error();
@@ -185,7 +189,7 @@ Result<Fd> create_file_in_root(int root, std::string_view path, unsigned mode, F
   if (existing == FileType::Any) return found;
   if (!S_ISREG(info.st_mode)) return fail(Code::InvalidArgument, "\"{}\" is not a regular file", path);
   int fd = openat2_in_root(root, normal_tail(path).c_str(), O_RDWR | O_NONBLOCK, 0);
-  if (fd < 0) return open_error(-fd, path);
+  if (fd < 0) return sys_error_of(-fd, "open", path);
   Fd file(fd);
   if (!S_ISREG(TRY(stat_fd(fd)).st_mode)) return fail(Code::InvalidArgument, "\"{}\" is not a regular file", path);
   return file;

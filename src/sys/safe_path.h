@@ -12,7 +12,7 @@
 // A lookup that races with renames answers EAGAIN inside; it is retried for up to about 2 ms and then fails.
 //
 // Threads: any.
-// Source: openat2(2). FALLBACK(linux<5.6): NotImplemented; there is no safe emulation worth its bugs.
+// Source: openat2(2). FALLBACK(linux<5.6): sys/path_walk.h.
 
 #include <sys/stat.h>
 
@@ -30,7 +30,7 @@ using ParentAndName = std::pair<DirFd, std::string>;
 
 /// Opens what `path` leads to inside `root`; O_CLOEXEC is added, and O_NOCTTY. With O_NOFOLLOW a final symbolic link is
 /// not followed (ELOOP, or the link itself with O_PATH).
-/// Errors:  the errno (ENOENT, ENOTDIR, ELOOP for a magic link), NotImplemented without openat2.
+/// Errors:  the errno (ENOENT, ENOTDIR, ELOOP for a magic link).
 Result<Fd> open_in_root(int root, std::string_view path, int flags, unsigned mode = 0);
 
 /// open_in_root with O_DIRECTORY | O_PATH.
