@@ -4,6 +4,8 @@
 
 #include "api/internal/human.h"
 #include "base/strings.h"
+#include "container/explain.h"
+#include "container/plan.h"
 
 namespace sampan::api {
 namespace {
@@ -96,7 +98,8 @@ json::object network_settings(const ContainerRecord& record, Version version) {
   return out;
 }
 
-json::object state_object(const container::ContainerState& state) {
+json::object state_object(const ContainerRecord& record) {
+  const container::ContainerState& state = record.state;
   json::object out;
   out["Status"] = state.status;
   out["Running"] = state.running();
@@ -157,6 +160,12 @@ json::array port_rows(const ContainerRecord& record) {
     const auto* bindings = item.value().if_array();
     if (!bindings) row(port, "", "");
     for (size_t i = 0; bindings && i < bindings->size(); ++i) {
+  // Beyond Docker, under one name that no client of its knows.
+  auto why = container::explain(record);
+  out["Sampan"] = json::object{{"Reason", json::string(why.reason)},
+                               {"Explanation", json::string(why.text)},
+                               {"Signal", state.ending.signal},
+                               {"MemoryLimit", state.ending.memory_limit}};
       const auto& binding = (*bindings)[i].get_object();
       row(port, std::string(binding.at("HostIp").get_string()), std::string(binding.at("HostPort").get_string()));
     }
@@ -227,7 +236,7 @@ json::object format_inspect(const ContainerRecord& record, const InspectFacts& f
   out["Created"] = record.created;
   out["Path"] = record.path;
   out["Args"] = codec::write_json(record.args);
-  out["State"] = state_object(record.state);
+  out["State"] = state_object(record);
   out["Image"] = record.image_id;
   out["ResolvConfPath"] = record.resolv_conf_path;
   out["HostnamePath"] = record.hostname_path;

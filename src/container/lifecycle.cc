@@ -1,5 +1,7 @@
 #include "container/lifecycle.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <array>
 
@@ -68,6 +70,14 @@ void forget_endpoints(ContainerRecord& record) {
     endpoint.global_ipv6_prefix_len = 0;
   }
   record.ports.clear();
+}
+
+/// The strongest reason first: what nobody saw, what was asked for, what the kernel did, what the process did.
+const char* ending_cause(const ContainerRecord& record, const ExitFacts& exit) {
+  if (!exit.error.empty()) return "lost";
+  if (record.manually_stopped) return "stop";
+  if (record.state.oom_killed && exit.exit_code == 128 + SIGKILL) return "oom";
+  return exit.signal != 0 ? "signal" : "exit";
 }
 
 }  // namespace
@@ -187,6 +197,7 @@ ContainerRecord begin_start(ContainerRecord record) {
   record.state.error.clear();
   record.state.oom_killed = false;
   record.state.health.reset();
+  record.state.ending = {};
   return record;
 }
 
@@ -204,7 +215,14 @@ ContainerRecord apply_start_failure(ContainerRecord record, const std::string& e
   record.state.pid = 0;
   record.state.exit_code = start_failure_code(error);
   record.state.error = error;
+  record.state.ending.cause = "start";
   forget_endpoints(record);
+  return record;
+}
+
+ContainerRecord apply_oom(ContainerRecord record, int64_t memory_limit) {
+  record.state.oom_killed = true;
+  record.state.ending.memory_limit = memory_limit;
   return record;
 }
 
@@ -212,8 +230,10 @@ ContainerRecord apply_exit(ContainerRecord record, const ExitFacts& exit, bool r
   record.state.status = status_name(restarting ? Status::Restarting : Status::Exited);
   record.state.pid = 0;
   record.state.exit_code = exit.exit_code;
-  record.state.oom_killed = exit.oom_killed;
+  record.state.oom_killed = record.state.oom_killed || exit.oom_killed;
   record.state.error = exit.error;
+  record.state.ending.signal = exit.signal;
+  record.state.ending.cause = ending_cause(record, exit);
   record.state.finished_at = exit.finished_at;
   if (restarting) ++record.restart_count;
   if (record.state.health) record.state.health->status = "unhealthy";

@@ -52,8 +52,9 @@ Result<void> can_remove(const ContainerRecord& record, bool force);
 // --- transitions ------------------------------------------------------------------------------------------------
 struct ExitFacts {
   int64_t exit_code = 0;
+  int64_t signal = 0;  // that ended init
   bool oom_killed = false;
-  std::string error;
+  std::string error;        // the end that nobody saw
   std::string finished_at;  // RFC 3339
 };
 /// The record to write before a start is tried: a new generation, no trace of the last run.
@@ -61,6 +62,8 @@ ContainerRecord begin_start(ContainerRecord record);
 ContainerRecord apply_started(ContainerRecord record, int64_t pid, std::string started_at);
 /// A start that failed leaves the status as it was (created, exited), with the error and Docker's exit code for it.
 ContainerRecord apply_start_failure(ContainerRecord record, const std::string& error);
+/// Memory ran out inside while it ran.
+ContainerRecord apply_oom(ContainerRecord record, int64_t memory_limit);
 ContainerRecord apply_exit(ContainerRecord record, const ExitFacts& exit, bool restarting);
 ContainerRecord apply_status(ContainerRecord record, Status status);
 

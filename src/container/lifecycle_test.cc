@@ -61,7 +61,7 @@ TEST(ContainerLifecycle, exit_clears_what_only_a_running_container_has) {
   record.networks["bridge"].ip_address = "172.17.0.2";
   record.networks["bridge"].network_id = "n1";
   record.ports["80/tcp"] = {{"0.0.0.0", "8080"}};
-  auto after = apply_exit(record, {3, false, "", "2026-01-02T03:04:05Z"}, false);
+  auto after = apply_exit(record, {.exit_code = 3, .finished_at = "2026-01-02T03:04:05Z"}, false);
   EXPECT_EQ(after.state.status, "exited");
   EXPECT_EQ(after.state.exit_code, 3);
   EXPECT_EQ(after.state.pid, 0);

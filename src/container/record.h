@@ -19,6 +19,13 @@ struct HealthState {
   int64_t failing_streak = 0;
   std::vector<HealthLogEntry> log;
 };
+/// What Docker's own members do not tell of how the last run ended, or of what happened in the present one.
+struct Ending {
+  std::string cause;         // as of explain(): "exit", "signal", "oom", ...; "" while it runs and before
+  std::string asked;         // "stop" or "kill": a client asked for the end
+  int64_t signal = 0;        // that ended init
+  int64_t memory_limit = 0;  // that was hit when memory ran out; 0: none of the container's own
+};
 struct ContainerState {
   std::string status = "created";  // created running paused restarting removing exited dead
   int64_t pid = 0;
@@ -27,6 +34,7 @@ struct ContainerState {
   bool oom_killed = false;
   std::string started_at = "0001-01-01T00:00:00Z", finished_at = "0001-01-01T00:00:00Z";
   std::optional<HealthState> health;
+  Ending ending;
   bool running() const { return status == "running" || status == "paused" || status == "restarting"; }
 };
 /// A resolved mount, as inspect shows it.
@@ -59,7 +67,9 @@ std::string format_record(const ContainerRecord& record);
 
 BOOST_DESCRIBE_STRUCT(HealthLogEntry, (), (start, end, exit_code, output))
 BOOST_DESCRIBE_STRUCT(HealthState, (), (status, failing_streak, log))
-BOOST_DESCRIBE_STRUCT(ContainerState, (), (status, pid, exit_code, error, oom_killed, started_at, finished_at, health))
+BOOST_DESCRIBE_STRUCT(Ending, (), (cause, asked, signal, memory_limit))
+BOOST_DESCRIBE_STRUCT(ContainerState, (),
+                      (status, pid, exit_code, error, oom_killed, started_at, finished_at, health, ending))
 BOOST_DESCRIBE_STRUCT(MountPoint, (), (type, name, source, destination, driver, mode, rw, propagation))
 BOOST_DESCRIBE_STRUCT(ContainerRecord, (),
                       (id, name, created, image_id, platform, config, host_config, path, args, state, restart_count,

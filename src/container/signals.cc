@@ -1,6 +1,7 @@
 #include <signal.h>
 
 #include "base/strings.h"
+#include "container/explain.h"
 #include "container/plan.h"
 
 namespace sampan::container {
@@ -44,6 +45,14 @@ Result<int> parse_signal(std::string_view text) {
   if (auto number = realtime("RTMIN", kRealtimeMin, '+')) return *number;
   if (auto number = realtime("RTMAX", kRealtimeMax, '-')) return *number;
   return fail(Code::InvalidArgument, "invalid signal: {}", text);
+}
+
+std::string signal_name(int64_t number) {
+  for (const auto& row : kSignals) {
+    if (row.number == number) return std::string("SIG") + row.name;
+  }
+  if (number >= kRealtimeMin && number <= kRealtimeMax) return fmt::format("SIGRTMIN+{}", number - kRealtimeMin);
+  return fmt::format("signal {}", number);
 }
 
 int stop_signal(const ContainerConfig& config) {

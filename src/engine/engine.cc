@@ -119,6 +119,11 @@ void Core::tell(Event event) {
   (void)events_->append(std::move(event));  // what happened has happened: a full disk must not turn it into a failure
 }
 
+void Core::tell_at(Event event, const std::string& time) {
+  if (auto at = codec::parse_rfc3339(time)) event.time = *at;
+  tell(std::move(event));
+}
+
 Result<void> Core::save(const ContainerRecord& record, std::vector<Event> events,
                         const std::function<Result<void>()>& more) {
   std::string json = container::format_record(record);

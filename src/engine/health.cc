@@ -77,7 +77,7 @@ void Core::run_probe(const CellPtr& cell, uint64_t generation) {
   if (container::status_of(*record) == container::Status::Paused) return schedule_probe(cell, *record);
   auto plan = plan_health(record->config);
   shim::ExecRequest request;
-  request.exec_id = random_id();
+  request.exec_id = kProbePrefix + random_id();
   request.process = container::make_exec_process(*record, plan.argv, {}, "", false, false);
   request.user = record->config.user;
   request.attach.stdout_ = request.attach.stderr_ = true;
@@ -104,7 +104,7 @@ void Core::run_probe(const CellPtr& cell, uint64_t generation) {
   if (pair) client = std::move(pair->second);
   request.detach = !client;
   std::string id = request.exec_id;
-  auto pid = connection->exec(request, std::move(client));
+  auto pid = exec_unfrozen(cell, *connection, request, std::move(client));
   if (pid) return;
   {
     std::lock_guard lock(cell->live);

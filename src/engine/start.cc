@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/strings.h"
+#include "container/explain.h"
 #include "engine/internal/start_attempt.h"
 #include "sys/file.h"
 
@@ -202,7 +203,9 @@ void Core::undo_start(StartAttempt& attempt, const Error& error) {
   (void)cgroup_of(attempt.record).remove();
   (void)sys::remove_tree(shim_dir(attempt.record.id));
   auto record = container::apply_start_failure(attempt.record, error.message());
-  (void)save(record, {container_event(record, "die", {{"exitCode", std::to_string(record.state.exit_code)}})});
+  auto attributes = container::ending_attributes(record);
+  attributes["exitCode"] = std::to_string(record.state.exit_code);
+  (void)save(record, {container_event(record, "die", std::move(attributes))});
   waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});
   if (!record.host_config.auto_remove) return;
   workers_.post(record.id, [this, id = record.id] {

@@ -75,6 +75,7 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
   // An exit that is under way has not reached the record yet: the caller's wait ends with it.
   if (!sent && sent.error().code() != Code::Unavailable && sent.error().errno_value() != ESRCH) return sent;
   tell(container_event(record, "kill", {{"signal", std::to_string(signal)}}));
+    record.state.ending.asked = signal == SIGKILL ? "kill" : "stop";
   // A frozen process takes no signal before it thaws.
   if (ends && container::status_of(record) == container::Status::Paused) {
     TRY(cgroup_of(record).thaw());

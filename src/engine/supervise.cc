@@ -1,7 +1,9 @@
 // What the shims report, and what follows from it. The loop's thread only reads; the work is done by the workers, in
 // order for each container, with its operation lock held.
 
+#include "container/explain.h"
 #include "engine/internal/core.h"
+#include "engine/internal/health.h"
 #include "sys/file.h"
 
 namespace sampan::engine {
@@ -52,24 +54,30 @@ void Core::take_event(const CellPtr& cell, const shim::ShimEvent& event) {
   if (!record) return;
   switch (event.kind) {
     case Kind::Exit:
-      apply_exit(cell, event.generation, {event.exit_code, event.oom_killed, "", event.time});
+      apply_exit(cell, event.generation,
+                 {.exit_code = event.exit_code,
+                  .signal = event.signal,
+                  .oom_killed = event.oom_killed,
+                  .finished_at = event.time});
       break;
     case Kind::ExecExit:
-      if (auto state = execs_.finish(event.exec_id, event.exit_code)) {
-        tell(container_event(*record, "exec_die",
-                             {{"execID", event.exec_id}, {"exitCode", std::to_string(event.exit_code)}}));
-      } else {
+      if (event.exec_id.starts_with(kProbePrefix)) {
         finish_probe(cell, event.exec_id, event.exit_code, false);
+        break;
       }
+      (void)execs_.finish(event.exec_id, event.exit_code);  // unknown: an earlier daemon's
+      tell_at(container_event(*record, "exec_die",
+                              {{"execID", event.exec_id}, {"exitCode", std::to_string(event.exit_code)}}),
+              event.time);
       break;
     case Kind::Oom:
-      tell(container_event(*record, "oom"));
+      apply_oom(cell, event);
       break;
     case Kind::Detach:
-      tell(container_event(*record, "detach"));
+      tell_at(container_event(*record, "detach"), event.time);
       break;
     case Kind::ExecDetach:
-      tell(container_event(*record, "exec_detach", {{"execID", event.exec_id}}));
+      tell_at(container_event(*record, "exec_detach", {{"execID", event.exec_id}}), event.time);
       break;
   }
 }
@@ -77,7 +85,12 @@ void Core::take_event(const CellPtr& cell, const shim::ShimEvent& event) {
 void Core::shim_gone(const CellPtr& cell, uint64_t generation) {
   auto exit = shim::read_exit_record(shim_dir(cell->id));
   if (exit && exit->generation == generation) {
-    apply_exit(cell, generation, {exit->exit_code, exit->oom_killed, "", exit->finished_at});
+    for (const auto& event : exit->missed) take_event(cell, event);
+    apply_exit(cell, generation,
+               {.exit_code = exit->exit_code,
+                .signal = exit->signal,
+                .oom_killed = exit->oom_killed,
+                .finished_at = exit->finished_at});
     return;
   }
   // The connection broke, not the shim: take it up again.
@@ -89,7 +102,20 @@ void Core::shim_gone(const CellPtr& cell, uint64_t generation) {
   if (auto record = containers_.record(cell->id); record && record->generation == generation) {
     (void)cgroup_of(*record).kill_all();
   }
-  apply_exit(cell, generation, {137, false, "container's shim was lost: its exit status is unknown", now_text()});
+  apply_exit(
+      cell, generation,
+      {.exit_code = 137, .error = "container's shim was lost: its exit status is unknown", .finished_at = now_text()});
+}
+
+void Core::apply_oom(const CellPtr& cell, const shim::ShimEvent& event) {
+  auto locked = lock_cell(cell);
+  if (!locked || locked->record->generation != event.generation) return;
+  auto record = container::apply_oom(*locked->record, static_cast<int64_t>(event.memory_limit));
+  Attributes limit;
+  if (event.memory_limit > 0) limit["memoryLimit"] = std::to_string(event.memory_limit);
+  auto happened = container_event(record, "oom", std::move(limit));
+  if (auto time = codec::parse_rfc3339(event.time)) happened.time = *time;
+  if (!save(record, {std::move(happened)})) containers_.publish(record);  // a full disk: readers know it in any case
 }
 
 void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container::ExitFacts& exit) {
@@ -112,9 +138,10 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   }
   auto record = container::apply_exit(before, exit, plan.restart);
   std::vector<Event> events;
-  events.push_back(container_event(
-      record, "die",
-      {{"exitCode", std::to_string(exit.exit_code)}, {"execDuration", std::to_string(ran.count() / 1000)}}));
+  auto attributes = container::ending_attributes(record);
+  attributes["exitCode"] = std::to_string(exit.exit_code);
+  attributes["execDuration"] = std::to_string(ran.count() / 1000);
+  events.push_back(container_event(record, "die", std::move(attributes)));
   for (const auto& endpoint : cell->endpoints) {
     events.push_back(network_event(endpoint.network_id, "disconnect", record.id));
   }

@@ -77,14 +77,7 @@ Result<std::optional<ShimEvent>> ShimLink::next_event() {
   if (packet->end) return fail(Code::Unavailable, "the shim has gone");
   Event event = TRY(parse_event(packet->bytes));
   unacknowledged_ = event.number;
-  ShimEvent out;
-  out.kind = static_cast<ShimEvent::Kind>(event.kind);
-  out.generation = event.generation;
-  out.exec_id = std::move(event.exec_id);
-  out.exit_code = event.exit_code;
-  out.oom_killed = event.oom_killed;
-  out.time = std::move(event.time);
-  return std::optional<ShimEvent>(std::move(out));
+  return std::optional<ShimEvent>(shim_event_of(std::move(event)));
 }
 
 /// The caller is back for more, so it has acted on the last event.

@@ -25,11 +25,29 @@ std::string format_event(const Event& event) {
 Result<Event> parse_event(std::string_view text) {
   return codec::from_json<Event>(text);
 }
-std::string format_exit_record(const ExitRecord& record) {
+std::string format_exit_record(const WireExit& record) {
   return codec::to_json(record);
 }
 Result<ExitRecord> parse_exit_record(std::string_view text) {
-  return codec::from_json<ExitRecord>(text);
+  auto wire = TRY(codec::from_json<WireExit>(text));
+  ExitRecord record{.generation = wire.generation,
+                    .exit_code = wire.exit_code,
+                    .signal = wire.signal,
+                    .oom_killed = wire.oom_killed,
+                    .finished_at = std::move(wire.finished_at)};
+  for (auto& event : wire.journal) record.missed.push_back(shim_event_of(std::move(event)));
+  return record;
+}
+
+ShimEvent shim_event_of(Event event) {
+  return {.kind = static_cast<ShimEvent::Kind>(event.kind),
+          .generation = event.generation,
+          .exec_id = std::move(event.exec_id),
+          .exit_code = event.exit_code,
+          .signal = event.signal,
+          .oom_killed = event.oom_killed,
+          .memory_limit = event.memory_limit,
+          .time = std::move(event.time)};
 }
 
 Reply reply_of(const Error& error) {

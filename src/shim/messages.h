@@ -76,9 +76,19 @@ struct Event {
   uint64_t number = 0;  // to be acknowledged; 0: not
   uint64_t generation = 0;
   std::string exec_id;
-  int exit_code = 0;
+  int exit_code = 0, signal = 0;
   bool oom_killed = false;
+  uint64_t memory_limit = 0;
   std::string time;
+};
+
+/// exit.json.
+struct WireExit {
+  uint64_t generation = 0;
+  int exit_code = 0, signal = 0;
+  bool oom_killed = false;
+  std::string finished_at;
+  std::vector<Event> journal;
 };
 
 struct WireLog {
@@ -110,13 +120,13 @@ BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, de
 BOOST_DESCRIBE_STRUCT(Request, (),
                       (op, exec_id, signal, rows, columns, number, attach, with_client, with_leftover, with_netns))
 BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs))
-BOOST_DESCRIBE_STRUCT(Event, (), (kind, number, generation, exec_id, exit_code, oom_killed, time))
+BOOST_DESCRIBE_STRUCT(Event, (), (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time))
 BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, attributes))
 BOOST_DESCRIBE_STRUCT(StartMessage, (),
                       (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty, open_stdin,
                        stdin_once, log))
 BOOST_DESCRIBE_STRUCT(ExecMessage, (), (exec_id, process, user, privileged, tty, detach, attach))
-BOOST_DESCRIBE_STRUCT(ExitRecord, (), (generation, exit_code, signal, oom_killed, finished_at))
+BOOST_DESCRIBE_STRUCT(WireExit, (), (generation, exit_code, signal, oom_killed, finished_at, journal))
 
 inline constexpr codec::JsonStyle kWireStyle{codec::Naming::Snake, codec::Emit::NonEmpty};
 inline codec::JsonStyle json_style(const WireAttach*) {
@@ -140,7 +150,7 @@ inline codec::JsonStyle json_style(const StartMessage*) {
 inline codec::JsonStyle json_style(const ExecMessage*) {
   return kWireStyle;
 }
-inline codec::JsonStyle json_style(const ExitRecord*) {
+inline codec::JsonStyle json_style(const WireExit*) {
   return {codec::Naming::Snake, codec::Emit::All};
 }
 
@@ -150,8 +160,9 @@ std::string format_reply(const Reply& reply);
 Result<Reply> parse_reply(std::string_view text);
 std::string format_event(const Event& event);
 Result<Event> parse_event(std::string_view text);
-std::string format_exit_record(const ExitRecord& record);
+std::string format_exit_record(const WireExit& record);
 Result<ExitRecord> parse_exit_record(std::string_view text);
+ShimEvent shim_event_of(Event event);
 
 /// A reply that carries the error as data: its code, errno and whole message.
 Reply reply_of(const Error& error);

@@ -108,16 +108,21 @@ class ExitRecords : public testing::Test {
 };
 
 TEST_F(ExitRecords, are_read_back) {
-  ExitRecord record{
+  WireExit record{
       .generation = 3, .exit_code = 137, .signal = 9, .oom_killed = true, .finished_at = "2026-01-02T03:04:05Z"};
+  record.journal.push_back(
+      {.kind = static_cast<int>(ShimEvent::Kind::Oom), .memory_limit = 4096, .time = "2026-01-02T03:04:04Z"});
   EXPECT_EQ(format_exit_record(record),
             "{\"generation\":3,\"exit_code\":137,\"signal\":9,\"oom_killed\":true,"
-            "\"finished_at\":\"2026-01-02T03:04:05Z\"}");
+            "\"finished_at\":\"2026-01-02T03:04:05Z\","
+            "\"journal\":[{\"kind\":2,\"memory_limit\":4096,\"time\":\"2026-01-02T03:04:04Z\"}]}");
   ASSERT_TRUE(sys::replace_file(dir_ + "/exit.json", format_exit_record(record)));
   auto back = read_exit_record(dir_).value();
   EXPECT_EQ(back.exit_code, 137);
   EXPECT_EQ(back.signal, 9);
   EXPECT_TRUE(back.oom_killed);
+  ASSERT_EQ(back.missed.size(), 1u);
+  EXPECT_EQ(back.missed[0].memory_limit, 4096u);
 }
 
 TEST_F(ExitRecords, a_missing_or_damaged_record_is_never_success) {

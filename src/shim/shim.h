@@ -7,7 +7,10 @@
 // The zygote lives as long as its daemon's end of the socketpair; a shim outlives both. A shim owns the container's
 // stdio, log, exit status and terminal; it listens on <dir>/shim.sock, and before it goes it leaves <dir>/exit.json:
 //   {"generation":3,"exit_code":137,"signal":9,"oom_killed":false,"finished_at":"..."}
-// written to a temporary name, synced by rename, so an unknown exit is never taken for success.
+// written to a temporary name, synced by rename, so an unknown exit is never taken for success. Events that no daemon
+// has acknowledged by then (oom, ends of execs, detaches) stand in it too, with their times ("journal"); while the shim
+// lives they wait in its memory, at most 1024 of them. A daemon that dies between acting and acknowledging hears one
+// twice.
 //
 // Wire: SOCK_SEQPACKET; one JSON message per packet, descriptors beside it; large payloads travel in a memfd.
 // messages.h has the picture of the protocol and its types.
@@ -74,8 +77,10 @@ struct ShimEvent {
   uint64_t generation = 0;
   std::string exec_id;
   int exit_code = 0;
+  int signal = 0;  // that ended the process, 0: it exited
   bool oom_killed = false;
-  std::string time;  // RFC 3339
+  uint64_t memory_limit = 0;  // of an Oom: the limit that was hit; 0: the container has none of its own
+  std::string time;           // RFC 3339
 };
 
 /// The exit record on disk. Errors: NotFound; DataLoss when it cannot be read.
@@ -85,6 +90,7 @@ struct ExitRecord {
   int signal = 0;
   bool oom_killed = false;
   std::string finished_at;
+  std::vector<ShimEvent> missed;  // what happened before, and no daemon has acknowledged
 };
 Result<ExitRecord> read_exit_record(const std::string& dir);
 

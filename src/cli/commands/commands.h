@@ -30,6 +30,7 @@ SAMPAN_COMMAND(update_containers);
 SAMPAN_COMMAND(list_containers);
 SAMPAN_COMMAND(show_logs);
 SAMPAN_COMMAND(show_stats);
+SAMPAN_COMMAND(explain_container);  // why.cc
 SAMPAN_COMMAND(show_processes);
 SAMPAN_COMMAND(show_ports);
 SAMPAN_COMMAND(show_changes);

@@ -29,6 +29,9 @@ constexpr Option kLogs[] = {
     {"timestamps", 't', Flag, "query:timestamps", "Put the time in front of each line"},
     {"until", 0, String, "query:until", "Lines before a time or an age"},
 };
+constexpr Option kWhy[] = {
+    {"tail", 'n', String, "query:tail", "Number of lines of its log to show", "10"},
+};
 constexpr Option kStats[] = {
     {"all", 'a', Flag, "query:all", "Show stopped containers, too"},
     kFormat,
@@ -66,6 +69,16 @@ constexpr Command kCommands[] = {
      kLogs,
      {},
      show_logs},
+    {"container why",
+     "why",
+     "[OPTIONS] CONTAINER",
+     "Say why a container ended, waits or runs, with the last lines of its log",
+     1,
+     1,
+     Interspersed::Yes,
+     kWhy,
+     {},
+     explain_container},
     {"container stats",
      "stats",
      "[OPTIONS] [CONTAINER...]",

@@ -114,6 +114,8 @@ class Core final : public Engine {
   // --- records and events (engine.cc)
   Event container_event(const ContainerRecord& record, std::string action, Attributes more = {}) const;
   Event network_event(const std::string& network_id, std::string action, const std::string& container_id) const;
+  /// Told later than it happened: by a shim, to a daemon that was away.
+  void tell_at(Event event, const std::string& time);
   Event event_of(std::string type, std::string action, std::string actor, Attributes attributes) const;
   void tell(Event event);
   /// One commit: the record, its events and whatever `more` writes; then readers see the record.
@@ -175,6 +177,7 @@ class Core final : public Engine {
   void shim_gone(const CellPtr& cell, uint64_t generation);
   void apply_exit(const CellPtr& cell, uint64_t generation, const container::ExitFacts& exit);
   void after_exit(Locked& locked, const ContainerRecord& record, const container::RestartPlan& plan);
+  void apply_oom(const CellPtr& cell, const shim::ShimEvent& event);
   void schedule_restart(const CellPtr& cell, std::chrono::milliseconds delay);
   void start_health(const CellPtr& cell, ContainerRecord& record);
   void schedule_probe(const CellPtr& cell, const ContainerRecord& record);

@@ -15,6 +15,9 @@ struct HealthPlan {
   std::chrono::nanoseconds interval{0}, timeout{0}, start_period{0}, start_interval{0};
   int64_t retries = 0;
 };
+/// Begins the exec ids of probes.
+inline constexpr const char* kProbePrefix = "probe-";
+
 HealthPlan plan_health(const container::ContainerConfig& config);
 
 struct ProbeResult {

@@ -69,9 +69,9 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload, sys::
       StreamOptions{
           .tty = message.tty, .open_stdin = message.open_stdin, .stdin_once = message.stdin_once, .log = log_.get()},
       [this] {
-        links_.send({.kind = static_cast<int>(ShimEvent::Kind::Detach),
-                     .generation = generation_,
-                     .time = codec::format_rfc3339(now_wall())});
+        links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::Detach),
+                              .generation = generation_,
+                              .time = codec::format_rfc3339(now_wall())});
       });
   runtime::CreateOptions options;
   options.id = message.id;
@@ -89,7 +89,7 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload, sys::
   init_.pidfd = std::move(process.pidfd);
   init_.watch.set(loop_, init_.pidfd.get(), EPOLLIN, init_);
   init_.streams->adopt(std::move(process.console));
-  oom_kills_ = container_->cgroups().oom_kills().value_or(0);
+  watch_memory();
   return {};
 }
 

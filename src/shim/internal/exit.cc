@@ -24,25 +24,16 @@ void ShimProcess::on_process_ended(Running& process) {
     on_exec_ended(process, seen);
 }
 
-bool ShimProcess::check_oom() {
-  uint64_t kills = container_->cgroups().oom_kills().value_or(0);
-  if (kills <= oom_kills_) return false;
-  oom_kills_ = kills;
-  links_.send({.kind = static_cast<int>(ShimEvent::Kind::Oom),
-               .generation = generation_,
-               .time = codec::format_rfc3339(now_wall())});
-  return true;
-}
-
 void ShimProcess::on_exec_ended(Running& process, const sys::ExitStatus& status) {
   // What its own children still write goes nowhere, as with a shell that has left.
   process.streams->drain();
   process.streams->close_pipes();
-  if (!exited_) (void)check_oom();
+  if (!exited_) check_memory();
   uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::ExecExit),
                                           .generation = generation_,
                                           .exec_id = process.exec_id,
                                           .exit_code = status.shell_code(),
+                                          .signal = status.signal,
                                           .time = codec::format_rfc3339(now_wall())});
   ended_.push_back({.streams = std::move(process.streams), .event = number, .ended = Clock::now()});
   process.streams = nullptr;
@@ -77,15 +68,18 @@ void ShimProcess::end_execs() {
 void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
   codec::Time now = now_wall();
   exited_ = true;
-  ExitRecord record{.generation = generation_,
-                    .exit_code = status.shell_code(),
-                    .signal = status.signal,
-                    .oom_killed = check_oom(),
-                    .finished_at = codec::format_rfc3339(now)};
+  check_memory();
+  memory_.stop();
+  WireExit record{.generation = generation_,
+                  .exit_code = status.shell_code(),
+                  .signal = status.signal,
+                  .oom_killed = memory_.kills > 0,
+                  .finished_at = codec::format_rfc3339(now)};
   drain_all();
   end_execs();
   init_.streams->close_pipes();
   (void)log_->flush(now);
+  record.journal = links_.unacknowledged();
   // Without fsync: after a power cut nothing runs any more, and the exec root is gone with it. Killed between create
   // and start: no start will be answered with success, so there is nothing to record.
   if (running_) (void)sys::replace_file(dir_ + "/exit.json", format_exit_record(record), 0600, sys::Durable::No);
@@ -93,6 +87,7 @@ void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
   uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::Exit),
                                           .generation = generation_,
                                           .exit_code = record.exit_code,
+                                          .signal = record.signal,
                                           .oom_killed = record.oom_killed,
                                           .time = record.finished_at});
   links_.stop_listening();

@@ -32,11 +32,6 @@ void DaemonLinks::receive(Link& link) {
   on_request_(std::move(**packet));
 }
 
-void DaemonLinks::send(Event event) {
-  std::string text = format_event(event);
-  for (auto& link : links_) (void)sys::send_packet(link->socket.get(), text);
-}
-
 uint64_t DaemonLinks::send_reliably(Event event) {
   event.number = ++last_number_;
   if (kept_.size() >= kMaxKept) kept_.pop_front();
@@ -59,6 +54,14 @@ void DaemonLinks::acknowledge(uint64_t number) {
 
 bool DaemonLinks::acknowledged(uint64_t number) const {
   return std::ranges::none_of(kept_, [&](const Kept& event) { return event.number == number; });
+}
+
+std::vector<Event> DaemonLinks::unacknowledged() const {
+  std::vector<Event> out;
+  for (const auto& kept : kept_) {
+    if (auto event = parse_event(kept.text)) out.push_back(std::move(*event));
+  }
+  return out;
 }
 
 void DaemonLinks::tick() {

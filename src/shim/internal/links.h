@@ -28,12 +28,12 @@ class DaemonLinks final : public Handler {
   void adopt(sys::Fd link);
   bool connected() const { return !links_.empty(); }
 
-  /// Sends to every daemon; nobody there: it is lost.
-  void send(Event event);
   /// Sends, and keeps until it is acknowledged. Returns its number.
   uint64_t send_reliably(Event event);
   void acknowledge(uint64_t number);
   bool acknowledged(uint64_t number) const;
+  /// What no daemon has acknowledged.
+  std::vector<Event> unacknowledged() const;
 
   /// Forgets closed connections; tries again what did not fit.
   void tick();

@@ -98,10 +98,10 @@ Result<Reply> ShimProcess::exec(const Request& request, sys::Packet& packet) {
   process->streams = std::make_unique<ProcessStreams>(
       loop_, scratch_, StreamOptions{.tty = message.tty, .open_stdin = input, .stdin_once = true},
       [this, id = message.exec_id] {
-        links_.send({.kind = static_cast<int>(ShimEvent::Kind::ExecDetach),
-                     .generation = generation_,
-                     .exec_id = id,
-                     .time = codec::format_rfc3339(now_wall())});
+        links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::ExecDetach),
+                              .generation = generation_,
+                              .exec_id = id,
+                              .time = codec::format_rfc3339(now_wall())});
       });
   runtime::ExecOptions options;
   options.process = std::move(message.process);

@@ -19,7 +19,7 @@ ShimProcess::ShimProcess(EventLoop loop, const cgroup::HostCgroups& host)
     : loop_(std::move(loop)),
       host_(host),
       links_(loop_, [this](sys::Packet packet) { on_request(std::move(packet)); }) {
-  init_.shim = this;
+  init_.shim = memory_.shim = this;
 }
 
 ShimProcess::~ShimProcess() = default;
@@ -104,7 +104,7 @@ void ShimProcess::on_idle() {
   }
   struct stat info;
   if (::fstat(dir_fd_.get(), &info) == 0 && info.st_nlink == 0) gone_ = true;
-  if (running_ && !exited_) (void)check_oom();
+  if (running_ && !exited_) check_memory();
 }
 
 }  // namespace sampan::shim

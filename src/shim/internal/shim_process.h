@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cgroup/cgroup.h"
+#include "cgroup/oom_watch.h"
 #include "runtime/runtime.h"
 #include "shim/internal/links.h"
 #include "shim/internal/streams.h"
@@ -55,6 +56,21 @@ class ShimProcess {
     void on_ready(uint32_t) override { shim->on_process_ended(*this); }
   };
 
+  /// Hears of it when memory runs out inside, and remembers what was told.
+  struct MemoryAlarm final : Handler {
+    ShimProcess* shim = nullptr;
+    std::optional<cgroup::OomWatch> events;
+    Watch watch;
+    uint64_t before = 0;  // kills that the cgroup counted before this container
+    uint64_t told = 0;    // events sent
+    uint64_t kills = 0;   // of this container
+    void on_ready(uint32_t) override { shim->on_memory_event(); }
+    void stop() {
+      watch.reset();
+      events.reset();
+    }
+  };
+
   // create.cc
   Result<Reply> create(ShimInput& input);
   Result<void> prepare_directory();
@@ -77,7 +93,12 @@ class ShimProcess {
   void on_init_ended(const sys::ExitStatus& status);
   void drain_all();
   void end_execs();
-  bool check_oom();
+
+  // memory.cc
+  void watch_memory();
+  void on_memory_event();
+  void check_memory();
+  void tell_oom(uint64_t count);
 
   int run_loop();
   void tick(Clock::time_point now);
@@ -93,6 +114,7 @@ class ShimProcess {
   std::unique_ptr<logs::Writer> log_;
   std::unique_ptr<runtime::Container> container_;
   Running init_;
+  MemoryAlarm memory_;
   std::vector<std::unique_ptr<Running>> execs_;
   std::vector<EndedProcess> ended_;
 
@@ -100,7 +122,6 @@ class ShimProcess {
   std::string id_, dir_;
   sys::DirFd dir_fd_;
   uint64_t generation_ = 0;
-  uint64_t oom_kills_ = 0;
   std::optional<int32_t> oom_score_adj_;
   std::vector<std::string> warnings_;
   bool running_ = false, exited_ = false, gone_ = false;
