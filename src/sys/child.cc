@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "sys/error.h"
+#include "sys/old_process.h"
 
 namespace sampan::sys {
 
@@ -16,6 +17,9 @@ Result<std::optional<ExitStatus>> reap_child(const PidFd& child) {
   do {
     waited = ::waitid(P_PIDFD, static_cast<id_t>(child.get()), &info, WEXITED | WNOHANG | __WALL);
   } while (waited != 0 && errno == EINTR);
+  if (waited != 0 && (errno == EINVAL || errno == EBADF))  // FALLBACK(linux<5.4)
+    if (auto pid = pid_of(child.get()))
+      waited = ::waitid(P_PID, static_cast<id_t>(*pid), &info, WEXITED | WNOHANG | __WALL);
   if (waited != 0) {
     Error error = sys_error("waitid");
     bool stranger = error.errno_value() == ECHILD;

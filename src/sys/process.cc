@@ -24,8 +24,18 @@
 #include "sys/error.h"
 #include "sys/file.h"
 #include "sys/mount.h"
+#include "sys/old_process.h"
 
 namespace sampan::sys {
+namespace {
+
+bool old_kernel = false;  // a process and those that it clones are single-threaded when they ask
+
+}  // namespace
+
+bool met_old_kernel() {
+  return old_kernel;
+}
 
 uint64_t ns::flag_of_proc_name(std::string_view name) {
   static constexpr std::pair<std::string_view, uint64_t> kNames[] = {
@@ -51,6 +61,10 @@ Result<Child> clone_process(const CloneOptions& options) {
     args.cgroup = static_cast<uint64_t>(options.cgroup);
   }
   long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0 && errno == ENOSYS) {
+    old_kernel = true;
+    return clone_by_clone(options);
+  }
   if (pid < 0) return sys_error("clone3");
   if (pid == 0) return Child{};
   return Child{static_cast<pid_t>(pid), PidFd(pidfd)};
@@ -58,13 +72,15 @@ Result<Child> clone_process(const CloneOptions& options) {
 
 Result<PidFd> open_pidfd(pid_t pid) {
   long fd = ::syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0 && errno == ENOSYS) return open_proc_dir(pid);
   if (fd < 0) return sys_error("pidfd_open", std::to_string(pid));
   return PidFd(static_cast<int>(fd));
 }
 
 Result<void> send_signal(const PidFd& process, int signal) {
-  if (::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) < 0) return sys_error("pidfd_send_signal");
-  return {};
+  if (::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0) return {};
+  if (errno == ENOSYS) return kill_by_number(process.get(), signal);
+  return sys_error("pidfd_send_signal");
 }
 
 Result<Fd> take_descriptor(const PidFd& process, int number) {
@@ -74,21 +90,24 @@ Result<Fd> take_descriptor(const PidFd& process, int number) {
 }
 
 bool is_running(const PidFd& process) {
-  pollfd entry{process.get(), POLLIN, 0};
+  pollfd entry{process.get(), POLLIN | POLLOUT, 0};
   int ready;
   do {
     ready = ::poll(&entry, 1, 0);
   } while (ready < 0 && errno == EINTR);
+  if (entry.revents & POLLOUT)
+    return is_running_by_state(process.get());  // no pidfd that poll() knows is ever writable
   return ready == 0;
 }
 
 Result<bool> wait_exited(const PidFd& process, std::chrono::milliseconds patience) {
-  pollfd entry{process.get(), POLLIN, 0};
+  pollfd entry{process.get(), POLLIN | POLLOUT, 0};
   int n;
   do {
     n = ::poll(&entry, 1, static_cast<int>(patience.count()));
   } while (n < 0 && errno == EINTR);
   if (n < 0) return sys_error("poll");
+  if (entry.revents & POLLOUT) return wait_exited_by_state(process.get(), patience);
   return n > 0;
 }
 
@@ -114,8 +133,11 @@ Result<ExitStatus> reap(pid_t pid) {
 }
 
 Result<void> set_namespaces(int fd, uint64_t flags) {
-  if (::syscall(SYS_setns, fd, static_cast<int>(flags)) < 0) return sys_error("setns");
-  return {};
+  if (::syscall(SYS_setns, fd, static_cast<int>(flags)) == 0) return {};
+  Error error = sys_error("setns");
+  // FALLBACK(linux<5.8): EINVAL may say that the kernel takes descriptors of namespaces only.
+  if (error.errno_value() == EINVAL && pid_of(fd)) return set_namespaces_one_by_one(fd, flags);
+  return error;
 }
 
 Result<void> unshare_namespaces(uint64_t flags) {
@@ -130,8 +152,10 @@ Result<uint64_t> namespace_type(int fd) {
 }
 
 Result<void> close_on_exec_from(unsigned first) {
-  if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return sys_error("close_range");
-  return {};
+  if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return {};
+  // FALLBACK(linux<5.11): EINVAL says that the flag is not known.
+  if (errno == ENOSYS || errno == EINVAL) return close_on_exec_by_list(first);
+  return sys_error("close_range");
 }
 
 Result<void> set_dumpable(bool dumpable) {

@@ -38,7 +38,10 @@ struct Child {
 };
 /// fork(2) with namespaces: copy-on-write memory, SIGCHLD at exit. Returns twice.
 /// Threads: single-threaded caller.
+/// Errors:  ENOSYS on kernels without clone3, for a cgroup and for a time namespace.
 Result<Child> clone_process(const CloneOptions& options);
+/// Whether clone_process() had to do without clone3, in this process or in one that it is a clone of.
+bool met_old_kernel();
 
 Result<PidFd> open_pidfd(pid_t pid);
 Result<void> send_signal(const PidFd& process, int signal);
@@ -59,6 +62,7 @@ struct ExitStatus {
 /// Reaps a child. Blocks until it has exited.
 Result<ExitStatus> reap(pid_t pid);
 
+/// By a namespace's descriptor or by a process's. On kernels before 5.8 the latter is not atomic.
 Result<void> set_namespaces(int fd, uint64_t flags);
 Result<void> unshare_namespaces(uint64_t flags);
 /// The type (CLONE_NEW* flag) of the namespace behind a descriptor. Errors: ENOTTY when it is none.
