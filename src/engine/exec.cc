@@ -29,6 +29,14 @@ Result<ExecState> Core::get_exec(const std::string& id) {
   return execs_.get(id);
 }
 
+/// A process that joins a group while it freezes waits there, and its shim with it: a pause waits for the exec.
+Result<pid_t> Core::exec_unfrozen(const CellPtr& cell, shim::ShimConnection& connection,
+                                  const shim::ExecRequest& request, std::optional<sys::Fd> client) {
+  auto locked = TRY(lock_cell(cell));
+  TRY(container::can_exec(*locked.record));
+  return connection.exec(request, std::move(client));
+}
+
 Result<void> Core::start_exec(const std::string& id, bool detach, std::optional<sys::Fd> client,
                               const shim::AttachOptions& options,
                               std::optional<std::pair<uint16_t, uint16_t>> console_size) {
@@ -56,7 +64,11 @@ Result<void> Core::start_exec(const std::string& id, bool detach, std::optional<
   request.attach.stderr_ = options.stderr_ && spec.attach_stderr;
   if (!spec.privileged) request.seccomp = std::move(seccomp);
   tell(container_event(record, "exec_start: " + join(spec.cmd, " "), {{"execID", id}}));
-  auto pid = connection->exec(request, std::move(client));
+  auto pid = exec_unfrozen(found.cell, *connection, request, std::move(client));
+  if (!pid && pid.error().code() == Code::Conflict) {  // it was paused or ended a moment ago
+    execs_.finish(id, 128);
+    return std::move(pid).error();
+  }
   if (!pid) {
     auto error = exec_error(pid.error());
     execs_.finish(id, container::start_failure_code(error.message()));

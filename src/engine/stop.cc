@@ -46,6 +46,12 @@ int signal_number(const ContainerRecord& record, int signal) {
   return signal != 0 ? signal : container::stop_signal(record.config);
 }
 
+/// A group that is gone is that of a container whose exit is under way.
+Result<void> while_running(Result<void> done, const ContainerRecord& record) {
+  if (done || (done.error().errno_value() != ENOENT && done.error().errno_value() != ENODEV)) return done;
+  return fail(Code::Conflict, "container {} is not running", record.id);
+}
+
 Result<int> parse_optional_signal(const std::string& signal) {
   if (signal.empty()) return 0;
   return container::parse_signal(signal);
@@ -69,13 +75,16 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
   if (!connection) return fail(Code::Conflict, "container {} is not running", record.id);
   if (ends && !record.manually_stopped) {
     record.manually_stopped = true;
+    record.state.ending.asked = signal == SIGKILL ? "kill" : "stop";
     TRY(save(record, {}));
   }
   auto sent = connection->signal(signal);
   // An exit that is under way has not reached the record yet: the caller's wait ends with it.
-  if (!sent && sent.error().code() != Code::Unavailable && sent.error().errno_value() != ESRCH) return sent;
+  bool on_its_way = sent || sent.error().code() == Code::Unavailable || sent.error().errno_value() == ESRCH;
+  // A shim that is stuck does not save anybody from SIGKILL: kill_and_wait goes on without it.
+  bool escalates = !sent && signal == SIGKILL && sent.error().code() == Code::DeadlineExceeded;
+  if (!on_its_way && !escalates) return sent;
   tell(container_event(record, "kill", {{"signal", std::to_string(signal)}}));
-    record.state.ending.asked = signal == SIGKILL ? "kill" : "stop";
   // A frozen process takes no signal before it thaws.
   if (ends && container::status_of(record) == container::Status::Paused) {
     TRY(cgroup_of(record).thaw());
@@ -149,7 +158,11 @@ Result<void> Core::restart_container(const std::string& name, std::optional<int>
   auto ended = end_run(name, number, timeout);
   mark(false);
   if (!ended && ended.error().code() != Code::NotModified) return ended;
-  TRY_CONTEXT(start_container(found.record->id), "Cannot restart container " + name);
+  auto started = start_container(found.record->id);
+  // Somebody else may have started it first: it runs anew all the same.
+  if (!started && started.error().code() != Code::NotModified) {
+    return std::move(started).error().context("Cannot restart container " + name);
+  }
   if (auto record = containers_.record(found.record->id)) tell(container_event(*record, "restart"));
   return {};
 }
@@ -157,7 +170,7 @@ Result<void> Core::restart_container(const std::string& name, std::optional<int>
 Result<void> Core::pause_container(const std::string& name) {
   auto locked = TRY(lock_container(name));
   TRY(container::can_pause(*locked.record));
-  TRY(cgroup_of(*locked.record).freeze());
+  TRY(while_running(cgroup_of(*locked.record).freeze(), *locked.record));
   auto record = container::apply_status(*locked.record, container::Status::Paused);
   auto saved = save(record, {container_event(record, "pause")});
   if (!saved) (void)cgroup_of(record).thaw();  // a container that is frozen and says "running" helps nobody
@@ -167,7 +180,7 @@ Result<void> Core::pause_container(const std::string& name) {
 Result<void> Core::unpause_container(const std::string& name) {
   auto locked = TRY(lock_container(name));
   TRY(container::can_unpause(*locked.record));
-  TRY(cgroup_of(*locked.record).thaw());
+  TRY(while_running(cgroup_of(*locked.record).thaw(), *locked.record));
   auto record = container::apply_status(*locked.record, container::Status::Running);
   return save(record, {container_event(record, "unpause")});
 }

@@ -51,7 +51,10 @@ Result<std::vector<std::string>> Core::update_container(const std::string& name,
     TRY(add_device_facts(record.host_config, facts));
     auto resources = container::make_resources(record.host_config, facts);
     resources.devices.clear();  // devices stay as they were at start
-    TRY_CONTEXT(cgroup_of(record).update(resources), "Cannot update container " + record.id);
+    auto updated = cgroup_of(record).update(resources);
+    // A group that is gone is that of a container whose exit is under way: the next run has the new limits.
+    bool ending = !updated && (updated.error().errno_value() == ENOENT || updated.error().errno_value() == ENODEV);
+    if (!ending) TRY_CONTEXT(std::move(updated), "Cannot update container " + record.id);
   }
   TRY(save(record, {container_event(record, "update")}));
   return std::vector<std::string>();

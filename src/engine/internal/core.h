@@ -182,6 +182,8 @@ class Core final : public Engine {
   void start_health(const CellPtr& cell, ContainerRecord& record);
   void schedule_probe(const CellPtr& cell, const ContainerRecord& record);
   void run_probe(const CellPtr& cell, uint64_t generation);
+  Result<pid_t> exec_unfrozen(const CellPtr& cell, shim::ShimConnection& connection, const shim::ExecRequest& request,
+                              std::optional<sys::Fd> client);
   void watch_output(const CellPtr& cell, const std::string& exec_id, std::shared_ptr<sys::Fd> fd);
   void finish_probe(const CellPtr& cell, const std::string& exec_id, int exit_code, bool timed_out);
   void stop_health(const CellPtr& cell);
