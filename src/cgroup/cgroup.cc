@@ -147,6 +147,23 @@ void collect_processes(const std::string& dir, std::vector<pid_t>& out) {
   ::closedir(listing);
 }
 
+/// "a/../b" as "/b". nullopt: it leads out.
+std::optional<std::string> inner_path(std::string_view path) {
+  std::vector<std::string> parts;
+  for (auto& part : split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part != "..")
+      parts.push_back(std::move(part));
+    else if (parts.empty())
+      return std::nullopt;
+    else
+      parts.pop_back();
+  }
+  std::string out;
+  for (const auto& part : parts) out += "/" + part;
+  return out;
+}
+
 }  // namespace
 
 Result<Cgroup> Cgroup::create(const HostCgroups& host, const std::string& path, const oci::Resources& resources,
@@ -183,6 +200,26 @@ Result<std::vector<sys::Fd>> Cgroup::join_fds(Unified unified) const {
     files.push_back(TRY(sys::open_file(dir_in(root) + "/tasks", O_WRONLY)));
   if (unified == Unified::Join && !host_->v2_root.empty())
     files.push_back(TRY(sys::open_file(dir_in(host_->v2_root) + "/cgroup.procs", O_WRONLY)));
+  return files;
+}
+
+Result<std::vector<sys::Fd>> Cgroup::join_fds_below(const std::map<std::string, std::string>& paths) const {
+  auto roots = host_->unique_v1_roots();
+  if (!host_->v2_root.empty()) roots.push_back(host_->v2_root);
+  std::map<std::string, std::string> below;  // by mount point
+  for (const auto& [controller, path] : paths) {
+    auto inner = inner_path(path);
+    if (!inner) return fail(Code::InvalidArgument, "{} is not a sub cgroup path", path);
+    auto one = host_->v1_roots.find(controller);
+    if (!controller.empty() && one == host_->v1_roots.end())
+      return fail(Code::InvalidArgument, "unknown controller {} in SubCgroupPaths", controller);
+    for (const auto& root : roots)
+      if (controller.empty() || root == one->second) below[root] = *inner;
+  }
+  std::vector<sys::Fd> files;
+  for (const auto& root : roots)
+    files.push_back(TRY(
+        sys::open_file(dir_in(root) + below[root] + (root == host_->v2_root ? "/cgroup.procs" : "/tasks"), O_WRONLY)));
   return files;
 }
 
@@ -252,8 +289,9 @@ Result<void> Cgroup::kill_all() const {
     if (frozen) break;
     left = TRY(processes());
   }
-  if (frozen) return thaw();
-  return {};
+  if (!frozen) return {};
+  auto thawed = thaw();  // systemd may have removed the empty one already
+  return thawed || thawed.error().errno_value() == ENOENT ? Result<void>() : std::move(thawed);
 }
 
 Result<uint64_t> Cgroup::oom_kills() const {

@@ -39,6 +39,9 @@ struct HostCgroups {
 };
 /// Errors: NotFound when no control group filesystem is mounted.
 Result<HostCgroups> detect_host();
+/// What a relative path starts from: on hosts of version 2 alone the parent of the caller's own control group, which
+/// has processes and can give no controller to one below; elsewhere, and at the top, "".
+std::string base_of_relative_paths();
 
 /// CPU shares (2..262144) to cpu.weight (1..10000) as the reference runtimes convert; 1024 is 100. 0 stays 0: unset.
 uint64_t cpu_weight_of_shares(uint64_t shares);
@@ -81,6 +84,9 @@ class Cgroup {
   /// A process that was cloned into v2_dir() needs only the version 1 ones.
   enum class Unified { Join, BornInside };
   Result<std::vector<sys::Fd>> join_fds(Unified unified = Unified::Join) const;
+  /// The same of directories below: a path by each controller's name, or under "" one for every hierarchy.
+  /// Errors: InvalidArgument (unknown controller, a path that leads out), the errno (there is no such directory).
+  Result<std::vector<sys::Fd>> join_fds_below(const std::map<std::string, std::string>& paths) const;
   /// The container's directory in one hierarchy: by mount point.
   std::string dir_in(const std::string& root) const { return root + path_; }
   Result<void> update(const oci::Resources& resources);

@@ -73,6 +73,19 @@ HostCgroups internal::parse_hierarchies(std::string_view mountinfo) {
   return host;
 }
 
+std::string internal::parent_of_own(std::string_view memberships) {
+  std::string_view own = trim(memberships);
+  bool version_2_alone = own.starts_with("0::/") && own.find('\n') == own.npos;
+  if (!version_2_alone || own.find("/..") != own.npos) return "";  // seen from a namespace that does not hold it
+  own.remove_prefix(3);
+  return std::string(own.substr(0, own.rfind('/')));
+}
+
+std::string base_of_relative_paths() {
+  auto text = sys::read_file("/proc/self/cgroup", 1 << 20);
+  return text ? internal::parent_of_own(*text) : "";
+}
+
 Result<HostCgroups> detect_host() {
   HostCgroups host = internal::parse_hierarchies(TRY(sys::read_file("/proc/self/mountinfo")));
   if (!host.v2_root.empty())

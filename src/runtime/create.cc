@@ -163,6 +163,7 @@ internal::ProcessPlan process_plan(const oci::Spec& spec, const CreateOptions& o
   plan.make_workdir = options.make_workdir;
   plan.new_keyring = options.new_keyring;
   plan.trace = options.trace;
+  plan.hold(*spec.linux_);
   plan.keyring_name = "_ses." + options.id;
   if (!options.init_path.empty()) plan.args = {"/sbin/docker-init", "--"};
   plan.args.insert(plan.args.end(), spec.process->args.begin(), spec.process->args.end());

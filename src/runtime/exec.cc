@@ -53,6 +53,7 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
   plan.preserve_fds = options.preserve_fds;
   plan.args = options.process.args;
   plan.trace = options.trace;
+  if (options.section) plan.hold(*options.section);
   if (options.seccomp) plan.seccomp = *options.seccomp;
   plan.seccomp_flags = TRY(internal::seccomp_flags(options.seccomp_flags));
   std::optional<internal::Agent> agent;
@@ -65,6 +66,10 @@ Result<Process> exec(pid_t init, const cgroup::Cgroup& cgroups, const ExecOption
   plan.no_setgroups = internal::setgroups_denied(std::to_string(init));
   // A rootless container may have no control groups of its own, or none that its owner can enter.
   bool apart = options.detach_cgroup || (internal::in_user_namespace() && !cgroups.join_fds());
+  if (!options.sub_cgroups.empty()) {
+    plan.cgroup_files = TRY_CONTEXT(cgroups.join_fds_below(options.sub_cgroups), "join control group");
+    apart = true;
+  }
   internal::Birth birth{plan, nullptr, &join, apart ? nullptr : &cgroups};
   if (join.namespaces & sys::ns::kPid) birth.pid_namespace = pidfd.get();
   join.namespaces &= ~sys::ns::kPid;

@@ -44,6 +44,8 @@ Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
 
 /// Below each hierarchy: linux.cgroupsPath, or the id.
 std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
+/// What can be refused before anything is made. Errors: InvalidArgument or NotImplemented, naming the member.
+Result<void> check_spec(const oci::Spec& spec);
 /// The limits of the specification, with the device rules that every container has.
 oci::Resources resources_of(const oci::Spec& spec);
 
@@ -114,8 +116,10 @@ struct ExecOptions {
   Stdio stdio;
   std::optional<SeccompProgram> seccomp;
   std::vector<int> preserve_fds;
-  bool trace = false;          // as in CreateOptions
-  bool detach_cgroup = false;  // stay in the caller's cgroup
+  bool trace = false;                              // as in CreateOptions
+  bool detach_cgroup = false;                      // stay in the caller's cgroup
+  std::map<std::string, std::string> sub_cgroups;  // join these instead: Cgroup::join_fds_below
+  const oci::Linux* section = nullptr;  // the container's: its personality and memory policy are every process's
   std::vector<std::string> group_add;
   std::vector<std::string> seccomp_flags;  // as in oci::Seccomp
   const oci::Seccomp* listener = nullptr;  // the container's section when it has SCMP_ACT_NOTIFY: whom to tell, and

@@ -87,7 +87,7 @@ TEST_F(Specification, what_this_runtime_does_not_have_is_refused) {
 
 TEST_F(Specification, namespaces_and_mappings_fit_together) {
   spec_.linux_->namespaces.push_back({"pid", ""});
-  EXPECT_THAT(refusal(), HasSubstr("namespace \"pid\" is given twice"));
+  EXPECT_THAT(refusal(), HasSubstr("duplicated ns {\"pid\" \"\"}"));
   spec_.linux_->namespaces.pop_back();
   spec_.linux_->uid_mappings = {{0, 0, 1}};
   EXPECT_THAT(refusal(), HasSubstr("no user namespace"));

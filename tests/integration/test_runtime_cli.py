@@ -5,6 +5,7 @@ import pathlib
 import re
 import select
 import subprocess
+import time
 
 import pytest
 
@@ -226,6 +227,73 @@ def test_update_by_flags(runtime):
         assert stored_resources(runtime)["cpu"] == {**stored["cpu"], "shares": 512}
 
 
+UPDATES = {  # flag: its value, the files of version 1 and 2 with what they hold then
+    "cpu-burst": ("20000", "cpu/cpu.cfs_burst_us", "20000", "cpu.max.burst", "20000"),
+    "cpu-idle": ("1", "cpu/cpu.idle", "1", "cpu.idle", "1"),
+    "cpu-share": ("512", "cpu/cpu.shares", "512", "cpu.weight", "20"),
+    "cpu-rt-period": ("500000", "cpu/cpu.rt_period_us", "500000", None, None),
+    "cpu-rt-runtime": ("0", "cpu/cpu.rt_runtime_us", "0", None, None),
+    "blkio-weight": ("300", ("blkio/blkio.weight", "blkio/blkio.bfq.weight"), "300", ("io.bfq.weight", "io.weight"), "300"),
+    "memory-reservation": ("32M", "memory/memory.soft_limit_in_bytes", str(32 << 20), "memory.low", str(32 << 20)),
+    "cpuset-mems": ("0", "cpuset/cpuset.mems", "0", "cpuset.mems", "0"),
+}
+
+
+def first_file(runtime, v1, v2):
+    """The file of this host, and whether it is of version 2."""
+    for version_2, names in ((False, v1), (True, v2)):
+        for name in [names] if isinstance(names, str) else names or []:
+            controller, _, file = name.rpartition("/")
+            path = pathlib.Path("/sys/fs/cgroup", controller, runtime.cgroup.lstrip("/"), file)
+            if path.exists():
+                return path, version_2
+    pytest.skip(f"this host has neither of {v1}, {v2}")
+
+
+@pytest.mark.parametrize("flag", UPDATES)
+def test_update_of_one_limit(runtime, flag):
+    value, v1, told_v1, v2, told_v2 = UPDATES[flag]
+    if flag == "cpu-idle" and "runc" in runtime.program:
+        pytest.skip("this reference has no --cpu-idle")
+    edit(runtime, lambda spec: (spec["process"].update(args=["sleep", "100"]),
+                                spec["linux"]["resources"].update(cpu={"period": 100000, "quota": 50000})))
+    runtime.detached("run", "--detach")
+    path, version_2 = first_file(runtime, v1, v2)
+    done = runtime("update", f"--{flag}", value, runtime.id, check=False)
+    if done.returncode and "flag provided but not defined" in done.stderr:
+        pytest.skip(f"this reference has no --{flag}")
+    assert done.returncode == 0, done.stderr
+    assert path.read_text().split()[-1] == (told_v2 if version_2 else told_v1)
+
+
+def test_update_of_memory_and_swap(runtime):
+    runtime.spec("sleep", "100")
+    runtime.detached("run", "--detach")
+    path = limit_file(runtime, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max")
+    swap_alone = path.name == "memory.swap.max"  # version 2 counts it apart
+    runtime("update", "--memory", "64M", "--memory-swap", "96M", runtime.id)
+    assert path.read_text().strip() == str((32 if swap_alone else 96) << 20)
+    runtime("update", "--memory", "128M", "--memory-swap", "160M", runtime.id)  # both above what was: the order matters
+    assert path.read_text().strip() == str((32 if swap_alone else 160) << 20)
+    runtime("update", "--memory", "32M", "--memory-swap", "48M", runtime.id)
+    assert path.read_text().strip() == str((16 if swap_alone else 48) << 20)
+    runtime("update", "--memory-swap", "-1", runtime.id)
+    assert path.read_text().strip() in ("max", str((1 << 63) - 4096))
+    wrong = runtime("update", "--memory", "64M", "--memory-swap", "32M", runtime.id, check=False)
+    assert wrong.returncode == 1
+
+
+@pytest.mark.parametrize("flag, value", [("cpu-rt-runtime", "999999999"), ("blkio-weight", "2000"), ("cpu-burst", "-1"), ("cpu-burst", "200000"),
+                                         ("memory-swap", "x")])
+def test_update_of_one_limit_to_what_cannot_be(runtime, flag, value):
+    edit(runtime, lambda spec: (spec["process"].update(args=["sleep", "100"]),
+                                spec["linux"]["resources"].update(cpu={"period": 100000, "quota": 50000})))
+    runtime.detached("run", "--detach")
+    if flag in ("cpu-rt-runtime", "blkio-weight"):  # the reference passes over what this kernel does not have
+        first_file(runtime, *UPDATES[flag][1:4:2])
+    assert runtime("update", f"--{flag}", value, runtime.id, check=False).returncode == 1
+
+
 @pytest.mark.parametrize("source", ["-", "file"])
 def test_update_by_json(runtime, source):
     runtime.spec("sleep", "100")
@@ -325,8 +393,12 @@ def test_ps_takes_the_options_of_ps(runtime):
 
 @pytest.mark.parametrize("name", ["TERM", "SIGTERM", "term", "15"])
 def test_kill_takes_names_and_numbers(runtime, name):
-    runtime.spec("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.02; done")
+    runtime.spec("sh", "-c", "trap 'exit 3' TERM; echo > /tmp/ready; while :; do sleep 0.02; done")
     runtime.detached("run", "--detach")
+    end = time.monotonic() + 10
+    while not (runtime.bundle / "rootfs/tmp/ready").exists():  # before its trap init does not hear it
+        assert time.monotonic() < end
+        time.sleep(0.01)
     assert runtime("kill", runtime.id, "NONSENSE", check=False).returncode == 1
     runtime("kill", runtime.id, name)
     runtime.wait_for("stopped")

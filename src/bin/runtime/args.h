@@ -1,6 +1,8 @@
 #pragma once
 // sampan-runtime's command line: rows of flags, the same for parsing and for --help.
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <span>
@@ -19,6 +21,15 @@ struct Flag {
   Takes takes = Takes::Nothing;
   std::string_view help;
 };
+
+/// The flags of a command that has those of another, and more.
+template <size_t N, size_t M>
+consteval std::array<Flag, N + M> with_flags(const Flag (&common)[N], const Flag (&own)[M]) {
+  std::array<Flag, N + M> flags;
+  std::copy_n(common, N, flags.begin());
+  std::copy_n(own, M, flags.begin() + N);
+  return flags;
+}
 
 /// Parsed flags and what was left. Values of a repeated flag are kept in order.
 class Args {

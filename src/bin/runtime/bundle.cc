@@ -7,7 +7,6 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
-#include <set>
 
 #include "base/strings.h"
 #include "bin/runtime/context.h"
@@ -27,18 +26,11 @@ Result<std::string> absolute(const char* purpose, const std::string& path) {
   return Error(code_of_errno(err), fmt::format("{} {}: {}", purpose, path, reason), err);
 }
 
-/// What is refused before anything is made.
+/// What the library refuses, and what it leaves to its other callers.
 Result<void> check_spec(const oci::Spec& spec) {
-  if (!spec.process) return fail(Code::InvalidArgument, "process property must not be empty");
+  TRY(runtime::check_spec(spec));
   if (spec.process->cwd.empty()) return fail(Code::InvalidArgument, "Cwd property must not be empty");
-  if (!spec.process->cwd.starts_with('/')) return fail(Code::InvalidArgument, "Cwd must be an absolute path");
-  if (spec.process->args.empty()) return fail(Code::InvalidArgument, "args must not be empty");
   if (!spec.root) return fail(Code::InvalidArgument, "root must be specified");
-  std::set<std::string> seen;
-  for (const auto& space : spec.linux_ ? spec.linux_->namespaces : std::vector<oci::Namespace>())
-    if (!seen.insert(space.type).second)
-      return fail(Code::InvalidArgument, "malformed spec file: duplicated ns {{\"{}\" \"{}\"}}", space.type,
-                  space.path);
   return {};
 }
 

@@ -19,41 +19,45 @@
 #include "sys/file.h"
 #include "sys/mount.h"
 #include "sys/process.h"
+#include "sys/program.h"
 
 namespace sampan::bin {
 namespace {
 
 namespace json = codec::json;
 
-#define SAMPAN_CRIU_FLAGS                                                                                    \
-  {"image-path", "", Takes::Value, "directory of the image files (default: ./checkpoint)"},                  \
-      {"work-path", "", Takes::Value, "directory of the log and of temporary files (default: the image's)"}, \
-      {"tcp-established", "", Takes::Nothing, "allow open TCP connections"},                                 \
-      {"ext-unix-sk", "", Takes::Nothing, "allow unix sockets whose other end is outside"},                  \
-      {"shell-job", "", Takes::Nothing, "allow a session that was not started inside"},                      \
-      {"file-locks", "", Takes::Nothing, "handle file locks"},                                               \
-      {"manage-cgroups-mode", "", Takes::Value, "soft (default), full, strict or ignore"},                   \
-      {"empty-ns", "", Takes::Value, "make a namespace without what is inside: only \"network\""},           \
-      {"auto-dedup", "", Takes::Nothing, "remove pages of the parent image that this one holds as well"}
+constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-constexpr Flag kCheckpointFlags[] = {
-    SAMPAN_CRIU_FLAGS,
-    {"parent-path", "", Takes::Value, "image of an earlier pre-dump, relative to this one"},
-    {"leave-running", "", Takes::Nothing, "leave the container running"},
-    {"tcp-skip-in-flight", "", Takes::Nothing, "leave out TCP connections that are being made"},
-    {"link-remap", "", Takes::Nothing, "allow links to files that were removed"},
-    {"page-server", "", Takes::Value, "ADDRESS:PORT of a server that takes the memory"},
-    {"pre-dump", "", Takes::Nothing, "write the memory only, and leave the container running"},
+constexpr Flag kCriuFlags[] = {
+    {"image-path", "", Takes::Value, "directory of the image files (default: ./checkpoint)"},
+    {"work-path", "", Takes::Value, "directory of the log and of temporary files (default: the image's)"},
+    {"tcp-established", "", Takes::Nothing, "allow open TCP connections"},
+    {"ext-unix-sk", "", Takes::Nothing, "allow unix sockets whose other end is outside"},
+    {"shell-job", "", Takes::Nothing, "allow a session that was not started inside"},
+    {"file-locks", "", Takes::Nothing, "handle file locks"},
+    {"manage-cgroups-mode", "", Takes::Value, "soft (default), full, strict or ignore"},
+    {"empty-ns", "", Takes::Value, "make a namespace without what is inside: only \"network\""},
+    {"auto-dedup", "", Takes::Nothing, "remove pages of the parent image that this one holds as well"},
 };
-constexpr Flag kRestoreFlags[] = {
-    SAMPAN_CRIU_FLAGS,
-    {"bundle", "b", Takes::Value, "path to the root of the bundle directory, defaults to the current directory"},
-    {"detach", "d", Takes::Nothing, "detach from the container's process"},
-    {"pid-file", "", Takes::Value, "file to write the process id to"},
-    {"no-subreaper", "", Takes::Nothing, "kept for compatibility: only a foreground restore has one"},
-    {"lsm-profile", "", Takes::Value, "TYPE:NAME of the security profile to restore with"},
-    {"lsm-mount-context", "", Takes::Value, "SELinux context of the mounts"},
-};
+constexpr auto kCheckpointFlags = with_flags(
+    kCriuFlags, {
+                    {"parent-path", "", Takes::Value, "image of an earlier pre-dump, relative to this one"},
+                    {"leave-running", "", Takes::Nothing, "leave the container running"},
+                    {"tcp-skip-in-flight", "", Takes::Nothing, "leave out TCP connections that are being made"},
+                    {"link-remap", "", Takes::Nothing, "allow links to files that were removed"},
+                    {"page-server", "", Takes::Value, "ADDRESS:PORT of a server that takes the memory"},
+                    {"pre-dump", "", Takes::Nothing, "write the memory only, and leave the container running"},
+                });
+constexpr auto kRestoreFlags = with_flags(
+    kCriuFlags,
+    {
+        {"bundle", "b", Takes::Value, "path to the root of the bundle directory, defaults to the current directory"},
+        {"detach", "d", Takes::Nothing, "detach from the container's process"},
+        {"pid-file", "", Takes::Value, "file to write the process id to"},
+        {"no-subreaper", "", Takes::Nothing, "kept for compatibility: only a foreground restore has one"},
+        {"lsm-profile", "", Takes::Value, "TYPE:NAME of the security profile to restore with"},
+        {"lsm-mount-context", "", Takes::Value, "SELinux context of the mounts"},
+    });
 
 Result<std::string> find_criu() {
   const char* path = ::getenv("PATH");
@@ -94,23 +98,6 @@ Result<Criu> prepare(const Context& context, const char* verb) {
   return criu;
 }
 
-[[noreturn]] void become_criu(const Criu& criu) {
-  std::vector<char*> argv;
-  for (const auto& arg : criu.args) argv.push_back(const_cast<char*>(arg.c_str()));
-  argv.push_back(nullptr);
-  char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  char* envp[] = {path, nullptr};
-  int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(null, 1) < 0 || ::dup2(null, 2) < 0) ::_exit(126);
-  if (!sys::close_on_exec_from(3)) ::_exit(126);
-  for (int fd : criu.kept) ::fcntl(fd, F_SETFD, 0);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(criu.program.c_str(), argv.data(), envp);
-  ::_exit(127);
-}
-
 /// The first complaint in CRIU's log, without its time. Those of its probes of the kernel mean nothing.
 std::string complaint(const Criu& criu) {
   auto text = sys::read_file(criu.work + "/" + criu.log, 64 << 20);
@@ -135,7 +122,7 @@ Result<void> run(const Criu& criu, const std::string& root) {
       return sys::attach_mount_at(mount.get(), root);
     };
     if (!root.empty() && !bind()) ::_exit(125);
-    become_criu(criu);
+    sys::become_program({criu.program, criu.args, {kPath}, -1, -1, criu.kept});
   }
   auto status = TRY(sys::reap(child.pid));
   if (status.shell_code() == 0) return {};
@@ -272,7 +259,7 @@ Result<int> restore(Context& context) {
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   if (bundle.spec.process && bundle.spec.process->terminal)
     return fail(Code::NotImplemented, "a container with a terminal cannot be restored");
-  TRY(place_in_systemd(context, bundle, id));
+  TRY(place_cgroups(context, bundle, id));
   std::string cgroup_path = runtime::cgroup_path_of(bundle.spec, id);
   if (!bundle.spec.linux_) return fail(Code::InvalidArgument, "the specification has no \"linux\" section");
   TRY(context.store.claim(id, cgroup_path));

@@ -64,8 +64,8 @@ Result<Record> record_of(const Bundle& bundle, const std::string& id, pid_t pid)
 /// The compiled section: from <root>/.seccomp-cache when it was compiled before.
 Result<runtime::SeccompProgram> cached_seccomp(const std::string& root, const oci::Seccomp& section);
 
-/// With --systemd-cgroup: reads linux.cgroupsPath as "slice:prefix:name". Errors: InvalidArgument.
-Result<void> place_in_systemd(const Context& context, Bundle& bundle, const std::string& id);
+/// Makes linux.cgroupsPath absolute: with --systemd-cgroup it is read as "slice:prefix:name". Errors: InvalidArgument.
+Result<void> place_cgroups(const Context& context, Bundle& bundle, const std::string& id);
 /// The scope of a bundle that has a unit, while its container is made.
 class ContainerScope {
  public:

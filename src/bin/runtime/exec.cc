@@ -25,6 +25,7 @@ constexpr Flag kFlags[] = {
     {"no-new-privs", "", Takes::Nothing, "set the no new privileges value for the process"},
     {"cap", "c", Takes::Value, "add a capability to the bounding set for the process"},
     {"preserve-fds", "", Takes::Value, "pass N additional file descriptors to the container"},
+    {"cgroup", "", Takes::Value, "run the process in an (existing) sub-cgroup. Format is [<controller>:]<cgroup>"},
     {"ignore-paused", "", Takes::Nothing, "allow exec in a paused container"},
 };
 
@@ -56,6 +57,20 @@ Result<void> set_user(oci::Process& process, const Args& args) {
     process.user.additional_gids.push_back(static_cast<uint32_t>(*gid));
   }
   return {};
+}
+
+/// --cgroup "[<controller>[,<controller>...]:]<cgroup>": paths below the container's, by controller.
+Result<std::map<std::string, std::string>> sub_cgroups(const Args& args) {
+  std::map<std::string, std::string> paths;
+  auto texts = args.all("cgroup");
+  for (const auto& text : texts) {
+    auto parts = split(text, ':');
+    if (parts.size() > 2) return fail(Code::InvalidArgument, "invalid --cgroup argument: {}", text);
+    if (parts.size() == 1 && texts.size() > 1)
+      return fail(Code::InvalidArgument, "invalid --cgroup argument: {} (missing <controller>: prefix)", text);
+    for (const auto& controller : split(parts.size() == 2 ? parts[0] : "", ',')) paths[controller] = parts.back();
+  }
+  return paths;
 }
 
 Result<oci::Process> process_of(const Context& context, const oci::Spec& spec) {
@@ -91,6 +106,8 @@ Result<int> exec(Context& context) {
   if (context.args.has("user") && !set_ids(options.process.user, context.args.get("user")))
     options.user = context.args.get("user");
   options.stdio = {0, 1, 2};
+  options.sub_cgroups = TRY(sub_cgroups(context.args));
+  options.section = spec.linux_ ? &*spec.linux_ : nullptr;
   options.preserve_fds = TRY(preserved(context.args));
   if (detach && options.process.terminal && socket.empty())
     return fail(Code::InvalidArgument, "cannot allocate tty if runc will detach without setting console socket");

@@ -18,17 +18,12 @@ constexpr Flag kCreateFlags[] = {
     {"no-new-keyring", "", Takes::Nothing, "do not create a new session keyring for the container"},
     {"preserve-fds", "", Takes::Value, "pass N additional file descriptors to the container"},
 };
-constexpr Flag kRunFlags[] = {
-    kCreateFlags[0],
-    kCreateFlags[1],
-    kCreateFlags[2],
-    kCreateFlags[3],
-    kCreateFlags[4],
-    kCreateFlags[5],
-    {"detach", "d", Takes::Nothing, "detach from the container's process"},
-    {"keep", "", Takes::Nothing, "do not delete the container after it exits"},
-    {"no-subreaper", "", Takes::Nothing, "kept for compatibility: no subreaper is ever needed"},
-};
+constexpr auto kRunFlags = with_flags(
+    kCreateFlags, {
+                      {"detach", "d", Takes::Nothing, "detach from the container's process"},
+                      {"keep", "", Takes::Nothing, "do not delete the container after it exits"},
+                      {"no-subreaper", "", Takes::Nothing, "kept for compatibility: no subreaper is ever needed"},
+                  });
 constexpr Flag kDeleteFlags[] = {{"force", "f", Takes::Nothing, "kill the container first if it is still running"}};
 constexpr Flag kKillFlags[] = {{"all", "a", Takes::Nothing, "send the signal to all processes inside the container"}};
 
@@ -113,7 +108,7 @@ Result<int> create(Context& context) {
   std::string id = TRY(container_id(context));
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   TRY(check_console(context, bundle.spec, true));
-  TRY(place_in_systemd(context, bundle, id));
+  TRY(place_cgroups(context, bundle, id));
   TRY(context.store.claim(id, runtime::cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   auto listener = TRY(context.store.listen_for_start(id));
@@ -128,7 +123,7 @@ Result<int> run(Context& context) {
   auto bundle = TRY(load_bundle(context.args.get("bundle")));
   bool detach = context.args.has("detach");
   TRY(check_console(context, bundle.spec, detach));
-  TRY(place_in_systemd(context, bundle, id));
+  TRY(place_cgroups(context, bundle, id));
   TRY(context.store.claim(id, runtime::cgroup_path_of(bundle.spec, id)));
   Claim claim(context.store, id);
   if (!detach) hold_signals();

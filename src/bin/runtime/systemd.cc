@@ -11,10 +11,15 @@ constexpr const char* kTasks = "pids.max";
 
 }  // namespace
 
-Result<void> place_in_systemd(const Context& context, Bundle& bundle, const std::string& id) {
-  if (!context.systemd_cgroup || !bundle.spec.linux_) return {};
-  bundle.unit = TRY(cgroup::parse_unit_place(bundle.spec.linux_->cgroups_path, id));
-  bundle.spec.linux_->cgroups_path = bundle.unit->path;
+Result<void> place_cgroups(const Context& context, Bundle& bundle, const std::string& id) {
+  if (!bundle.spec.linux_) return {};
+  std::string& path = bundle.spec.linux_->cgroups_path;
+  if (context.systemd_cgroup) {
+    bundle.unit = TRY(cgroup::parse_unit_place(path, id));
+    path = bundle.unit->path;
+  } else if (!path.starts_with('/')) {
+    path = cgroup::base_of_relative_paths() + "/" + (path.empty() ? id : path);
+  }
   return {};
 }
 
@@ -23,7 +28,7 @@ Result<ContainerScope> ContainerScope::start(const Bundle& bundle) {
   if (!bundle.unit) return out;
   cgroup::ScopeOptions options;
   options.place = *bundle.unit;
-  options.resources = bundle.spec.linux_->resources.value_or(oci::Resources());
+  options.resources = runtime::resources_of(bundle.spec);  // systemd's filter must let through what every container has
   options.annotations = bundle.spec.annotations;
   options.version = TRY(cgroup::detect_host()).version;
   out.scope_.emplace(TRY(cgroup::SystemdScope::start(options)));

@@ -27,5 +27,14 @@ TEST(Hierarchies, lines_that_are_cut_are_no_mounts) {
   EXPECT_TRUE(host.v1_roots.empty());
 }
 
+TEST(Hierarchies, relative_paths_start_beside_the_own_group_where_version_2_is_alone) {
+  EXPECT_EQ(parent_of_own("0::/user.slice/user-7.slice/a.scope\n"), "/user.slice/user-7.slice");
+  EXPECT_EQ(parent_of_own("0::/a.scope\n"), "");
+  EXPECT_EQ(parent_of_own("0::/\n"), "");
+  EXPECT_EQ(parent_of_own("0::/../a/b\n"), "");
+  EXPECT_EQ(parent_of_own("3:cpu:/a/b\n0::/a/b\n"), "");
+  EXPECT_EQ(parent_of_own(""), "");
+}
+
 }  // namespace
 }  // namespace sampan::cgroup::internal

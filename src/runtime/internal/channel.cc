@@ -1,5 +1,7 @@
 #include "runtime/internal/channel.h"
 
+#include <poll.h>
+
 #include <cstring>
 
 namespace sampan::runtime::internal {
@@ -43,6 +45,11 @@ Result<Channel::Received> Channel::receive() {
   received.text = packet.bytes.substr(1);
   received.fds = std::move(packet.fds);
   return received;
+}
+
+bool Channel::is_heard() const {
+  pollfd entry{socket_.get(), 0, 0};
+  return ::poll(&entry, 1, 0) == 0;
 }
 
 Result<std::string> Channel::wait_go() {

@@ -58,6 +58,8 @@ class Channel {
     std::vector<sys::Fd> fds;
   };
   Result<Received> receive();
+  /// False when the other side has gone.
+  bool is_heard() const;
   /// Child: waits for Go and returns its text. Errors: Unavailable when the parent has gone.
   Result<std::string> wait_go();
 

@@ -5,6 +5,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "runtime/internal/steps.h"
 #include "sys/error.h"
 #include "sys/file.h"
@@ -29,16 +31,19 @@ unsigned file_type(const std::string& type) {
   return 0;
 }
 
-/// What is already there counts only when it is the very same device; an image's own file of that name must go.
-Result<bool> is_there(int dir, const std::string& name, unsigned type, dev_t number) {
+/// What is already there counts when it is the very same device. Another file is in the way of a device that was asked
+/// for; of one that every container has, it is the image's own and must go, or what was mounted there and stays.
+Result<bool> is_there(int dir, const std::string& name, unsigned type, dev_t number, bool asked) {
   struct stat info;
   if (::fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) return sys::sys_error("stat", name);
   if ((info.st_mode & S_IFMT) == type && (type == S_IFIFO || info.st_rdev == number)) return true;
-  if (::unlinkat(dir, name.c_str(), 0) < 0) return sys::sys_error("unlink", name);
-  return false;
+  if (asked) return fail(Code::AlreadyExists, "another file is in the place of the device");
+  if (::unlinkat(dir, name.c_str(), 0) == 0) return false;
+  if (errno == EBUSY) return true;
+  return sys::sys_error("unlink", name);
 }
 
-Result<void> make_node(int dir, const std::string& name, const oci::Device& device) {
+Result<void> make_node(int dir, const std::string& name, const oci::Device& device, bool asked) {
   unsigned type = file_type(device.type);
   if (type == 0)
     return fail(Code::InvalidArgument, "\"{}\" is not a valid device type for \"{}\"", device.type, device.path);
@@ -46,7 +51,7 @@ Result<void> make_node(int dir, const std::string& name, const oci::Device& devi
   unsigned mode = device.file_mode.value_or(0666) & 07777;
   if (::mknodat(dir, name.c_str(), type | mode, number) < 0) {
     if (errno != EEXIST) return sys::sys_error("mknod", device.path);
-    if (TRY(is_there(dir, name, type, number))) return {};
+    if (TRY(is_there(dir, name, type, number, asked))) return {};
     if (::mknodat(dir, name.c_str(), type | mode, number) < 0) return sys::sys_error("mknod", device.path);
   }
   if (device.uid.value_or(0) == 0 && device.gid.value_or(0) == 0) return {};
@@ -64,6 +69,11 @@ Result<void> bind_node(int dir, const std::string& name, const PreparedDevice& p
   return sys::attach_mount(prepared.source, target.get());
 }
 
+bool is_asked(const Child& child, const std::string& path) {
+  const auto& asked = child.container->spec->linux_->devices;
+  return std::any_of(asked.begin(), asked.end(), [&](const oci::Device& device) { return device.path == path; });
+}
+
 Result<void> make_device(Child& child, int dev, const PreparedDevice& prepared) {
   const std::string& path = prepared.device.path;
   sys::DirFd parent;
@@ -79,7 +89,8 @@ Result<void> make_device(Child& child, int dev, const PreparedDevice& prepared) 
     std::tie(parent, name) = TRY(sys::open_parent_in_root(child.root.get(), path));
     dir = parent.get();
   }
-  return prepared.source.valid() ? bind_node(dir, name, prepared) : make_node(dir, name, prepared.device);
+  return prepared.source.valid() ? bind_node(dir, name, prepared)
+                                 : make_node(dir, name, prepared.device, is_asked(child, path));
 }
 
 Result<void> make_link(int dir, const char* name, const char* target, bool replace) {

@@ -11,6 +11,7 @@
 #include "sys/file.h"
 #include "sys/packet.h"
 #include "sys/process.h"
+#include "sys/program.h"
 
 namespace sampan::runtime {
 namespace internal {
@@ -19,19 +20,9 @@ namespace {
 constexpr std::chrono::milliseconds kForever{-1};
 
 [[noreturn]] void become_hook(const oci::Hook& hook, int input, int output) {
-  std::vector<char*> argv, envp;
-  for (const auto& arg : hook.args) argv.push_back(const_cast<char*>(arg.c_str()));
-  if (argv.empty()) argv.push_back(const_cast<char*>(hook.path.c_str()));
-  argv.push_back(nullptr);
-  for (const auto& entry : hook.env) envp.push_back(const_cast<char*>(entry.c_str()));
-  envp.push_back(nullptr);
-  if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) ::_exit(126);
-  if (!sys::close_on_exec_from(3) || ::chdir("/") < 0) ::_exit(126);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(hook.path.c_str(), argv.data(), envp.data());
-  ::_exit(127);
+  if (::chdir("/") < 0) ::_exit(126);
+  auto args = hook.args.empty() ? std::vector<std::string>{hook.path} : hook.args;
+  sys::become_program({hook.path, std::move(args), hook.env, input, output, {}});
 }
 
 Result<void> run_hook(const oci::Hook& hook, const std::string& state) {

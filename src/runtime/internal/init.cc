@@ -56,6 +56,7 @@ constexpr InitStep kExecSteps[] = {
     {"enter working directory", enter_workdir},
     {"drop privileges", drop_privileges},
     {"", find_program},
+    {"look for the caller", look_for_caller},
     {"close descriptors", close_descriptors},
     {"finish privileges", finish_privileges},
 };
@@ -99,6 +100,13 @@ std::span<const InitStep> init_steps() {
 }
 std::span<const InitStep> exec_steps() {
   return kExecSteps;
+}
+
+// An exec that was killed halfway must leave nothing inside: whoever asked for this process is still there, or it ends
+// here. It may have been frozen with its container for a long time.
+Result<void> look_for_caller(Child& child) {
+  if (!child.channel.is_heard()) return fail(Code::Unavailable, "the calling process has gone");
+  return {};
 }
 
 // The last look at the descriptor table: everything above the streams and what is to be kept closes at execve, whoever

@@ -48,8 +48,8 @@ Result<uint64_t> scheduler_flags(const std::vector<std::string>& names) {
 }
 
 Result<void> set_personality(Child& child) {
-  if (!child.container || !child.container->spec->linux_ || !child.container->spec->linux_->personality) return {};
-  const std::string& domain = child.container->spec->linux_->personality->domain;
+  if (!child.process.personality) return {};
+  const std::string& domain = child.process.personality->domain;
   if (domain == "LINUX") return sys::set_personality(0);
   if (domain == "LINUX32") return sys::set_personality(8);
   return fail(Code::InvalidArgument, "unknown personality domain \"{}\"", domain);
@@ -72,10 +72,8 @@ Result<void> set_limits(Child& child) {
     if (!affinity.final_.empty()) TRY_CONTEXT(sys::set_cpu_affinity(affinity.final_), "process.execCPUAffinity.final");
   }
   TRY(set_personality(child));
-  if (child.container && child.container->spec->linux_->memory_policy) {
-    const auto& policy = *child.container->spec->linux_->memory_policy;
-    TRY_CONTEXT(sys::set_memory_policy(policy.mode, policy.nodes, policy.flags), "linux.memoryPolicy");
-  }
+  if (const auto* policy = child.process.memory_policy)
+    TRY_CONTEXT(sys::set_memory_policy(policy->mode, policy->nodes, policy->flags), "linux.memoryPolicy");
   if (child.process.new_keyring) {
     auto joined = sys::join_new_session_keyring(child.process.keyring_name);
     if (!joined && joined.error().errno_value() != ENOSYS) return joined;

@@ -159,7 +159,6 @@ Result<NamespacePlan> plan_namespaces(const oci::Spec& spec) {
   for (const auto& wanted : spec.linux_->namespaces) {
     uint64_t flag = namespace_flag(wanted.type);
     if (flag == 0) return fail(Code::InvalidArgument, "unknown namespace type \"{}\"", wanted.type);
-    if (seen & flag) return fail(Code::InvalidArgument, "namespace \"{}\" is given twice", wanted.type);
     seen |= flag;
     if (wanted.path.empty()) {
       bool late = flag == sys::ns::kCgroup || (flag == sys::ns::kTime && !spec.linux_->time_offsets.empty());

@@ -59,6 +59,14 @@ struct ProcessPlan {
   std::vector<sys::Fd> cgroup_files;  // to write "0" into
   sys::Fd null;                       // the host's /dev/null when a stream needs it
   sys::CapabilityMask bounding = 0, effective = 0, permitted = 0, inheritable = 0, ambient = 0;
+  const oci::Personality* personality = nullptr;
+  const oci::MemoryPolicy* memory_policy = nullptr;
+
+  /// What every process of a container has from the container's section.
+  void hold(const oci::Linux& section) {
+    personality = section.personality ? &*section.personality : nullptr;
+    memory_policy = section.memory_policy ? &*section.memory_policy : nullptr;
+  }
 };
 
 /// What a new container has beyond its process.
@@ -145,6 +153,7 @@ Result<void> find_program(Child&);
 Result<void> wait_for_hooks(Child&);
 Result<void> report_ready(Child&);
 Result<void> run_start_hooks(Child&);
+Result<void> look_for_caller(Child&);
 Result<void> close_descriptors(Child&);
 
 /// Runs the steps and then the program. Never returns.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "runtime/internal/mount_options.h"
+#include "runtime/runtime.h"
 #include "sys/process.h"
 
 namespace sampan::runtime::internal {
@@ -95,6 +96,11 @@ Result<void> check_personality(const oci::Personality& personality) {
 }
 
 Result<void> check_linux(const oci::Linux& section, bool user_namespace) {
+  std::set<std::string_view> spaces;
+  for (const auto& space : section.namespaces)
+    if (!spaces.insert(space.type).second)
+      return fail(Code::InvalidArgument, "malformed spec file: duplicated ns {{\"{}\" \"{}\"}}", space.type,
+                  space.path);
   if (section.intel_rdt) return fail(Code::NotImplemented, "linux.intelRdt: Intel RDT is not supported");
   if (section.personality) TRY(check_personality(*section.personality));
   for (const auto& [clock, offset] : section.time_offsets) {
@@ -126,7 +132,7 @@ void warn_of_ambient(const oci::Capabilities& asked, std::vector<std::string>& w
 }  // namespace
 
 Result<void> validate_process(const oci::Process& process, std::vector<std::string>& warnings) {
-  if (process.args.empty()) return fail(Code::InvalidArgument, "process.args is empty");
+  if (process.args.empty()) return fail(Code::InvalidArgument, "args must not be empty");
   if (!process.cwd.empty() && !process.cwd.starts_with('/'))
     return fail(Code::InvalidArgument, "Cwd must be an absolute path: \"{}\"", process.cwd);
   TRY(check_rlimits(process.rlimits));
@@ -143,7 +149,7 @@ Result<void> validate_process(const oci::Process& process, std::vector<std::stri
 Result<void> validate_spec(const oci::Spec& spec) {
   if (!spec.oci_version.starts_with("1."))
     return fail(Code::InvalidArgument, "ociVersion \"{}\" is not supported: this runtime knows 1.x", spec.oci_version);
-  if (!spec.process) return fail(Code::InvalidArgument, "the specification has no process");
+  if (!spec.process) return fail(Code::InvalidArgument, "process property must not be empty");
   if (!spec.linux_) return fail(Code::InvalidArgument, "the specification has no \"linux\" section");
   bool user_namespace = std::any_of(spec.linux_->namespaces.begin(), spec.linux_->namespaces.end(),
                                     [](const oci::Namespace& ns) { return ns.type == "user"; });
@@ -154,3 +160,13 @@ Result<void> validate_spec(const oci::Spec& spec) {
 }
 
 }  // namespace sampan::runtime::internal
+
+namespace sampan::runtime {
+
+Result<void> check_spec(const oci::Spec& spec) {
+  std::vector<std::string> warnings;  // told when the container is made
+  TRY(internal::validate_spec(spec));
+  return internal::validate_process(*spec.process, warnings);
+}
+
+}  // namespace sampan::runtime
