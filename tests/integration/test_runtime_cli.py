@@ -227,13 +227,13 @@ def test_update_by_flags(runtime):
         assert stored_resources(runtime)["cpu"] == {**stored["cpu"], "shares": 512}
 
 
-UPDATES = {  # flag: its value, the files of version 1 and 2 with what they hold then
+UPDATES = {  # flag: its value, the files of version 1 and 2 with what they hold then (several: by file, by the reference's version)
     "cpu-burst": ("20000", "cpu/cpu.cfs_burst_us", "20000", "cpu.max.burst", "20000"),
     "cpu-idle": ("1", "cpu/cpu.idle", "1", "cpu.idle", "1"),
-    "cpu-share": ("512", "cpu/cpu.shares", "512", "cpu.weight", "20"),
+    "cpu-share": ("512", "cpu/cpu.shares", "512", "cpu.weight", ("59", "20")),
     "cpu-rt-period": ("500000", "cpu/cpu.rt_period_us", "500000", None, None),
     "cpu-rt-runtime": ("0", "cpu/cpu.rt_runtime_us", "0", None, None),
-    "blkio-weight": ("300", ("blkio/blkio.weight", "blkio/blkio.bfq.weight"), "300", ("io.bfq.weight", "io.weight"), "300"),
+    "blkio-weight": ("300", ("blkio/blkio.weight", "blkio/blkio.bfq.weight"), "300", ("io.bfq.weight", "io.weight"), ("300", "2930")),
     "memory-reservation": ("32M", "memory/memory.soft_limit_in_bytes", str(32 << 20), "memory.low", str(32 << 20)),
     "cpuset-mems": ("0", "cpuset/cpuset.mems", "0", "cpuset.mems", "0"),
 }
@@ -263,7 +263,8 @@ def test_update_of_one_limit(runtime, flag):
     if done.returncode and "flag provided but not defined" in done.stderr:
         pytest.skip(f"this reference has no --{flag}")
     assert done.returncode == 0, done.stderr
-    assert path.read_text().split()[-1] == (told_v2 if version_2 else told_v1)
+    told = told_v2 if version_2 else told_v1
+    assert path.read_text().split()[-1] in ([told] if isinstance(told, str) else told)
 
 
 def test_update_of_memory_and_swap(runtime):
