@@ -1,10 +1,18 @@
 #pragma once
-// logs: a container's output on disk. The shim writes (json-file, Docker's format), the daemon reads.
+// logs: a container's output on disk and on its way to a log server. The shim writes, the daemon reads.
 //
-//   {"log":"line\n","stream":"stdout","time":"2026-01-02T03:04:05.000000006Z"}
+// Formats on disk, both Docker's own:
 //
-// Lines longer than 16 KiB are split as Docker splits them: every part but the last has no "\n" in "log".
-// Rotation: when the file passes max_size, log.json.1 .. log.json.(max_file-1) shift and a new file begins.
+//   json-file  {"log":"line\n","stream":"stdout","time":"2026-01-02T03:04:05.000000006Z"}, one record a line
+//   local      a length of four bytes (big endian), a protobuf LogEntry, the same length again
+//
+// Lines longer than 16 KiB are split as Docker splits them: every part but the last has no "\n" (json-file), or carries
+// an id and a number of its own (local).
+//
+// Rotation: when the file passes max_size, path.1 .. path.(max_file-1) shift and a new file begins; with `compress`
+// the older ones become path.N.gz, made by a short-lived child. Beside a
+// file of more than a megabyte stands path.idx: which place has nothing younger before it; it is what makes `since`
+// cost its answer and not the file. Whatever the index cannot promise (it belongs to another file, it is torn) is read.
 
 #include <cstdint>
 #include <functional>
@@ -23,10 +31,11 @@ namespace sampan::logs {
 enum class Stream : uint8_t { Stdin = 0, Stdout = 1, Stderr = 2 };
 
 struct WriterOptions {
-  std::string driver = "json-file";  // "json-file" | "none"
+  std::string driver = "json-file";  // "json-file" "local" "none"
   std::string path;
   int64_t max_size = 20 << 20;  // bytes; -1: never rotate
   int64_t max_file = 3;
+  bool compress = false;                          // rotated files
   std::map<std::string, std::string> attributes;  // "attrs" of every line
 };
 
@@ -61,13 +70,21 @@ class Reader {
   virtual ~Reader() = default;
   /// The next line, nullopt at the present end (call again later to follow; rotation is handled).
   virtual Result<std::optional<Line>> next() = 0;
+  /// The same into a line whose memory is used again; false at the present end.
+  virtual Result<bool> next(Line& line) = 0;
   /// A descriptor that becomes readable when the log may have grown or rotated (inotify), for the follower's event
   /// loop.
   virtual int poll_fd() const = 0;
   /// Drains poll_fd().
   virtual void acknowledge() = 0;
 };
+
+enum class Format { JsonFile, Local };
+/// The format in which the driver (or its cache) writes.
+Format format_of_driver(std::string_view driver);
+
 /// A missing file is an empty log.
-Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const ReadOptions& options);
+Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const ReadOptions& options,
+                                            Format format = Format::JsonFile);
 
 }  // namespace sampan::logs

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "logs/internal/gzip.h"
+#include "logs/internal/rotating_file.h"
 #include "sys/error.h"
 #include "sys/file.h"
 
@@ -24,24 +26,46 @@ Result<std::optional<LogFile>> open_log_file(const std::string& name) {
                                .device = info.st_dev,
                                .inode = info.st_ino,
                                .size = info.st_size,
-                               .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec});
+                               .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec,
+                               .name = name});
+}
+
+Result<void> decompress(LogFile& file) {
+  size_t slash = file.name.rfind('/');
+  auto content = TRY(decompress_file(file.fd.get(), slash == std::string::npos ? "." : file.name.substr(0, slash + 1)));
+  struct stat info;
+  if (::fstat(content.get(), &info) != 0) return sys::sys_error("fstat", file.name);
+  file.fd = std::move(content);
+  file.size = info.st_size;
+  file.compressed = false;
+  return {};
 }
 
 Result<std::deque<LogFile>> open_log_files(const std::string& path) {
   constexpr int kMaxFiles = 1000;
+  constexpr int kMaxGap = 1;  // between the renames of a rotation, and for ever when it was killed there
   std::deque<LogFile> files;
+  int missing = 0;
   // From the newest to the oldest: a rotation moves files the way we are going, so it can only show one again.
-  for (int i = 0; i < kMaxFiles; ++i) {
-    auto file = TRY(open_log_file(i == 0 ? path : fmt::format("{}.{}", path, i)));
-    if (!file && i > 0) break;
-    if (!file) continue;  // between the rename and the new file
+  for (int i = 0; i < kMaxFiles && missing <= kMaxGap; ++i) {
+    std::string name = rotated_name(path, i);
+    auto file = TRY(open_log_file(name));
+    if (!file && i > 0) {
+      file = TRY(open_log_file(name + ".gz"));
+      if (file) file->compressed = true;
+    }
+    if (!file) {
+      ++missing;
+      continue;
+    }
+    missing = 0;
     if (!files.empty() && files.front().same_file(*file)) continue;
     files.push_front(std::move(*file));
   }
   return files;
 }
 
-Result<TailPosition> find_tail(int fd, int64_t size, int64_t lines) {
+Result<TailPosition> find_tail_lines(int fd, int64_t size, int64_t lines) {
   constexpr int64_t kBlock = 64 << 10;
   std::vector<char> block(kBlock);
   TailPosition found;

@@ -1,0 +1,14 @@
+#pragma once
+// logs/file_writers: the writers that end in a file of this host.
+
+#include <memory>
+
+#include "logs/logs.h"
+
+namespace sampan::logs {
+
+Result<std::unique_ptr<Writer>> open_json_writer(const WriterOptions& options);
+/// The `local` driver, and the cache of drivers that send away.
+Result<std::unique_ptr<Writer>> open_local_writer(const WriterOptions& options);
+
+}  // namespace sampan::logs
