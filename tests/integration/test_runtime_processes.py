@@ -2,8 +2,9 @@
 import json
 import os
 import pathlib
-import signal
+import shutil
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -243,3 +244,29 @@ def test_a_relative_path_starts_beside_our_own_group(runtime):
         runtime("delete", "--force", runtime.id, check=False)
         for path in (base / "leaf", base):
             path.rmdir()
+
+
+# rootless
+
+def test_list_names_the_owner(runtime):
+    ours_only(runtime)  # the reference's rootless containers need the tools of the uidmap package
+    with tempfile.TemporaryDirectory(prefix="rt-owner-") as name:
+        home = pathlib.Path(name)
+        home.chmod(0o755)
+        edit(runtime, lambda spec: (spec["process"].update(args=["sleep", "100"]), spec["linux"].pop("resources"), spec["linux"].pop("cgroupsPath"),
+                                    spec["linux"]["namespaces"].append({"type": "user"}),
+                                    spec["linux"].update({f"{kind}Mappings": [{"containerID": 0, "hostID": 54321, "size": 1}] for kind in ("uid", "gid")}),
+                                    spec.update(mounts=[m for m in spec["mounts"] if m["destination"] in ("/proc", "/dev")])))
+        shutil.copytree(runtime.bundle, home / "bundle", symlinks=True)
+        subprocess.run(["chown", "-R", "-h", "54321:54321", name], check=True)
+        as_user = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups", runtime.program, "--root", f"{name}/state"]
+        with open(home / "out", "w") as out:
+            made = subprocess.run([*as_user, "run", "--detach", "--bundle", f"{name}/bundle", runtime.id], stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=30)
+        try:
+            assert made.returncode == 0, (home / "out").read_text()
+            listed = subprocess.run([*as_user, "list"], capture_output=True, text=True, timeout=30).stdout
+            assert listed.split()[-1] == "#54321"
+            by_root = json.loads(subprocess.run([runtime.program, "--root", f"{name}/state", "list", "-f", "json"], capture_output=True, text=True, timeout=30).stdout)
+            assert by_root[0]["owner"] == "#54321"
+        finally:
+            subprocess.run([*as_user, "delete", "--force", runtime.id], capture_output=True, timeout=30)

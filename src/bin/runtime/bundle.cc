@@ -60,6 +60,7 @@ std::string cache_name(std::string_view text) {
 
 Result<Bundle> load_bundle(const std::string& path) {
   Bundle bundle;
+  bundle.owner_uid = ::getuid();
   bundle.path = TRY(absolute("chdir", path.empty() ? "." : path));
   auto text = sys::read_file(bundle.path + "/config.json");
   if (!text && text.error().errno_value() == ENOENT)
@@ -121,7 +122,7 @@ Record record_of(const Bundle& bundle, const std::string& id) {
   record.created = now_text();
   record.cgroup_path = runtime::cgroup_path_of(bundle.spec, id);
   if (bundle.unit) record.systemd_unit = bundle.unit->unit;
-  record.owner_uid = ::getuid();
+  record.owner_uid = bundle.owner_uid;
   remember_spec(record, bundle.spec);
   return record;
 }

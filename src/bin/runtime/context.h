@@ -52,6 +52,7 @@ Result<std::string> container_id(const Context& context);
 struct Bundle {
   oci::Spec spec;
   std::string path, rootfs;
+  uint32_t owner_uid = 0;                 // who calls: create() may make that the root of a user namespace
   std::optional<cgroup::UnitPlace> unit;  // with --systemd-cgroup; linux.cgroupsPath is its path then
 };
 Result<Bundle> load_bundle(const std::string& path);

@@ -22,6 +22,16 @@ constexpr Flag kPsFlags[] = {{"format", "f", Takes::Value, "select one of: table
 constexpr Flag kSpecFlags[] = {{"bundle", "b", Takes::Value, "path to the root of the bundle directory"},
                                {"rootless", "", Takes::Nothing, "generate a configuration for a rootless container"}};
 
+/// As the reference has it: "#1000" is a user without a name.
+std::string name_of_user(uint32_t uid) {
+  std::string number = std::to_string(uid);
+  for (const auto& line : split(sys::read_file("/etc/passwd").value_or(""), '\n')) {
+    auto fields = split(line, ':');
+    if (fields.size() > 2 && fields[2] == number) return fields[0];
+  }
+  return "#" + number;
+}
+
 json::object summary(const Store& store, const Record& record) {
   json::object out;
   auto status = store.status(record);
@@ -34,7 +44,7 @@ json::object summary(const Store& store, const Record& record) {
   out["rootfs"] = record.rootfs;
   out["created"] = record.created;
   if (!record.annotations.empty()) out["annotations"] = codec::write_json(record.annotations);
-  out["owner"] = record.owner_uid == 0 ? "root" : std::to_string(record.owner_uid);
+  out["owner"] = record.owner_uid == 0 ? "root" : name_of_user(record.owner_uid);
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace sampan::runtime::internal {
@@ -49,7 +50,10 @@ Result<Channel::Received> Channel::receive() {
 
 bool Channel::is_heard() const {
   pollfd entry{socket_.get(), 0, 0};
-  return ::poll(&entry, 1, 0) == 0;
+  int ready;
+  do ready = ::poll(&entry, 1, 0);
+  while (ready < 0 && errno == EINTR);
+  return ready == 0;
 }
 
 Result<std::string> Channel::wait_go() {
