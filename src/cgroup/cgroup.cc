@@ -278,9 +278,11 @@ Result<bool> Cgroup::is_frozen() const {
 }
 
 Result<void> Cgroup::kill_all() const {
-  // One write kills all, and where it does not the list below is not empty.
-  if (!host_->v2_root.empty() && internal::has_file(dir_in(host_->v2_root), "cgroup.kill"))
-    (void)internal::write_value(dir_in(host_->v2_root), "cgroup.kill", "1");
+  // One write kills all, those that are being forked too; on hybrid hosts the list below may know of more.
+  if (!host_->v2_root.empty() && internal::has_file(dir_in(host_->v2_root), "cgroup.kill")) {
+    auto killed = internal::write_value(dir_in(host_->v2_root), "cgroup.kill", "1");
+    if (killed && host_->v1_roots.empty()) return {};
+  }
   auto left = TRY(processes());
   if (left.empty()) return {};
   bool frozen = freeze().has_value();  // nothing forks while the list is worked through

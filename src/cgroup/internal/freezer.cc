@@ -31,8 +31,10 @@ Result<void> set_frozen_v2(const std::string& dir, bool frozen) {
   TRY(write_value(dir, "cgroup.freeze", frozen ? "1" : "0"));
   if (!frozen) return {};  // a frozen parent may keep it still, and that is not ours to say
   for (int i = 0; i < kTries; ++i) {
-    if (read_flat(dir, "cgroup.events")["frozen"] == 1) return {};
-    await_change(dir, kPauseV2);  // woken by the change
+    auto events = read_flat(dir, "cgroup.events");
+    if (events["frozen"] == 1) return {};
+    if (events.empty()) return fail(Code::NotFound, "no control group \"{}\"", dir);  // its owner removed it
+    await_change(dir, kPauseV2);                                                      // woken by the change
   }
   (void)write_value(dir, "cgroup.freeze", "0");  // never leave it half frozen
   return fail(Code::DeadlineExceeded, "unable to freeze \"{}\"", dir);
