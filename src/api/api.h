@@ -17,19 +17,13 @@
 //   auto server = http::make_server(loop, api->handler());
 
 #include <memory>
-#include <string>
 
+#include "api/options.h"
 #include "async/async.h"
 #include "engine/engine.h"
 #include "http/http.h"
 
 namespace sampan::api {
-
-struct ApiOptions {
-  bool debug = false;     // shown by /info
-  std::string engine_id;  // stable identity of this daemon, shown by /info
-  std::string init_program;
-};
 
 class Api {
  public:
@@ -37,6 +31,8 @@ class Api {
   virtual http::Handler handler() = 0;
   /// Waits for blocking calls that are under way. The loop must still run; stop the server first.
   virtual void drain() = 0;
+  /// Answers from now on tell this. Threads: any.
+  virtual void reconfigure(ApiOptions options) = 0;
 };
 /// The engine and the loop must outlive it.
 std::unique_ptr<Api> make_api(engine::Engine& engine, async::asio::io_context& loop, ApiOptions options);

@@ -10,7 +10,8 @@
 namespace sampan::api {
 namespace {
 
-constexpr size_t kBodyLimit = 16 << 20;
+constexpr size_t kBodyLimit =
+    4 << 20;  // the largest honest one is a few kilobytes; as a tree it takes ten times its size
 // Reads are short; writes may each wait for a container (stop: ten seconds and more); transfers run for minutes.
 constexpr size_t kReadThreads = 4, kWriteThreads = 256, kTransferThreads = 64;
 
@@ -105,7 +106,7 @@ class ExchangeReply final : public Reply {
 class EngineApi final : public Api {
  public:
   EngineApi(engine::Engine& engine, ApiOptions options)
-      : services_{engine, options.debug, std::move(options.engine_id), std::move(options.init_program)} {}
+      : services_{engine, std::make_shared<const ApiOptions>(std::move(options))} {}
 
   http::Handler handler() override {
     return [this](http::Exchange& exchange) { return dispatch(exchange); };
@@ -114,6 +115,9 @@ class EngineApi final : public Api {
     transfers_.join();
     writes_.join();
     reads_.join();
+  }
+  void reconfigure(ApiOptions options) override {
+    services_.options = std::make_shared<const ApiOptions>(std::move(options));
   }
 
  private:

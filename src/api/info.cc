@@ -95,7 +95,7 @@ void add_cgroup_facts(json::object& out) {
   if (memory && !out["SwapLimit"].as_bool()) warnings.emplace_back("WARNING: No swap limit support");
   if (!cpu) warnings.emplace_back("WARNING: No cpu cfs quota support");
   if (!is_switched_on("/proc/sys/net/ipv4/ip_forward")) warnings.emplace_back("WARNING: IPv4 forwarding is disabled");
-  out["Warnings"] = std::move(warnings);
+  out["Warnings"] = warnings.empty() ? json::value(nullptr) : json::value(std::move(warnings));
 }
 
 void add_host_facts(json::object& out, const HostText& host) {
@@ -120,11 +120,12 @@ int64_t count_threads() {
   return names ? static_cast<int64_t>(names->size()) : 0;
 }
 
-json::object registry_config(const engine::EngineOptions& options) {
+json::object registry_config(const ApiOptions& options) {
   json::object indexes;
   json::array cidrs{"::1/128", "127.0.0.0/8"};
+  json::value mirrors = codec::write_json(options.registry_mirrors);
   indexes["docker.io"] =
-      json::object{{"Name", "docker.io"}, {"Mirrors", json::array()}, {"Secure", true}, {"Official", true}};
+      json::object{{"Name", "docker.io"}, {"Mirrors", mirrors}, {"Secure", true}, {"Official", true}};
   for (const auto& name : options.insecure_registries) {
     if (name.find('/') != std::string::npos) {
       cidrs.emplace_back(json::string(name));
@@ -133,37 +134,47 @@ json::object registry_config(const engine::EngineOptions& options) {
           {"Name", json::string(name)}, {"Mirrors", json::array()}, {"Secure", false}, {"Official", false}};
     }
   }
-  return {{"AllowNondistributableArtifactsCIDRs", nullptr},
-          {"AllowNondistributableArtifactsHostnames", nullptr},
+  return {{"AllowNondistributableArtifactsCIDRs", json::array()},
+          {"AllowNondistributableArtifactsHostnames", json::array()},
           {"InsecureRegistryCIDRs", std::move(cidrs)},
           {"IndexConfigs", std::move(indexes)},
-          {"Mirrors", json::array()}};
+          {"Mirrors", mirrors}};
+}
+
+json::array address_pools(const ApiOptions& options) {
+  json::array out;
+  for (const auto& [base, size] : options.address_pools) {
+    out.push_back(json::object{{"Base", json::string(base)}, {"Size", size}});
+  }
+  return out;
 }
 
 void add_engine_facts(json::object& out, Call& call) {
   const auto& options = call.engine().options();
+  const auto told = call.services.options.load();
   auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
-  out["ID"] = call.services.engine_id;
+  out["ID"] = told->engine_id;
   out["Driver"] = "overlay2";
   out["DriverStatus"] = json::array{json::array{"Userxattr", "false"}, json::array{"Native Overlay Diff", "true"}};
   out["Plugins"] = json::object{{"Volume", json::array{"local"}},
                                 {"Network", json::array{"bridge", "host", "null"}},
                                 {"Authorization", nullptr},
-                                {"Log", json::array{"json-file", "none"}}};
-  out["Debug"] = call.services.debug;
+                                {"Log", json::array{"json-file", "local", "none"}}};
+  out["Debug"] = told->debug;
   out["NFd"] = count_descriptors();
   out["NGoroutines"] = count_threads();
   out["SystemTime"] = codec::format_rfc3339({now.count()});
-  out["LoggingDriver"] = "json-file";
+  out["LoggingDriver"] = told->log_driver;
   out["NEventsListener"] = call.services.event_listeners.load();
   out["IndexServerAddress"] = "https://index.docker.io/v1/";
-  out["RegistryConfig"] = registry_config(options);
+  out["RegistryConfig"] = registry_config(*told);
   out["GenericResources"] = nullptr;
   out["DockerRootDir"] = options.data_root;
-  out["HttpProxy"] = "";
-  out["HttpsProxy"] = "";
-  out["NoProxy"] = "";
-  out["Labels"] = json::array();
+  out["HttpProxy"] = told->http_proxy;
+  out["HttpsProxy"] = told->https_proxy;
+  out["NoProxy"] = told->no_proxy;
+  out["Labels"] = codec::write_json(told->labels);
+  if (!told->address_pools.empty()) out["DefaultAddressPools"] = address_pools(*told);
   out["ExperimentalBuild"] = false;
   out["ServerVersion"] = SAMPAN_VERSION;
   json::object runtimes;
@@ -195,11 +206,12 @@ Result<http::Response> get_info(Call& call) {
       {"Error", ""},  {"RemoteManagers", nullptr}};
   if (call.version < Version{1, 49}) out.erase("FirewallBackend");
   if (call.version < Version{1, 47}) {
-    out["BridgeNfIptables"] = false;
-    out["BridgeNfIp6tables"] = false;
+    out["BridgeNfIptables"] = is_switched_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    out["BridgeNfIp6tables"] = is_switched_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
   }
   if (call.version < Version{1, 42}) out["KernelMemory"] = out["MemoryLimit"];
-  if (call.version < Version{1, 41}) out["ClusterStore"] = "";
+  if (call.version < Version{1, 46}) out.erase("CDISpecDirs");
+  if (call.version < Version{1, 25}) out["ExecutionDriver"] = "<not supported>";
   return json_answer(200, out);
 }
 

@@ -107,8 +107,10 @@ void Core::discard_container(const ContainerRecord& record) {
   containers_.release_name(record.name, record.id);
 }
 
-Result<Created> Core::create_container(const container::ContainerSpec& spec) {
+Result<Created> Core::create_container(const container::ContainerSpec& asked) {
   Created out;
+  container::ContainerSpec spec = asked;
+  apply_defaults(options_.defaults, spec);
   auto image = TRY(find_image(spec));
   auto record = TRY(draft_record(spec, image ? &*image : nullptr, out.warnings));
   // Until its record can be seen, nothing else says that its volumes are in use.

@@ -49,7 +49,11 @@ Result<std::unique_ptr<Core>> Core::open(EngineOptions options) {
   core->images_ = TRY(image::open_images(*core->store_, *core->snapshots_, *core->registry_, {o.data_root}));
   core->volumes_ = TRY(volume::open_volumes(*core->store_, o.data_root + "/volumes"));
   auto dns = o.dns.empty() ? host_nameservers() : o.dns;
-  core->networks_ = TRY(network::open_networks(*core->store_, {o.instance, o.bridge_address, dns}));
+  network::NetworksOptions network = o.network;
+  network.instance = o.instance;
+  network.bridge_address = o.bridge_address;
+  network.upstream_dns = dns;
+  core->networks_ = TRY(network::open_networks(*core->store_, std::move(network)));
   core->zygote_ = TRY_CONTEXT(shim::spawn_zygote(o.shim_program, o.exec_root), "start the zygote");
   core->loop_ = TRY(Loop::start());
   return core;

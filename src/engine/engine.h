@@ -27,6 +27,7 @@
 #include "cgroup/cgroup.h"
 #include "container/record.h"
 #include "container/spec.h"
+#include "engine/defaults.h"
 #include "engine/events.h"
 #include "image/image.h"
 #include "logs/logs.h"
@@ -49,6 +50,8 @@ struct EngineOptions {
   std::set<std::string> insecure_registries;
   std::string certs_dir;  // certs.d of registries, "" for the default
   std::vector<std::string> dns;
+  ContainerDefaults defaults;
+  network::NetworksOptions network;  // bridge, pools and options of networks; the rest is filled in from above
 };
 
 struct Created {

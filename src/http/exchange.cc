@@ -23,6 +23,11 @@ constexpr size_t kHeaderLimit = 64 << 10;
 constexpr std::chrono::seconds kHeaderTime(10);
 constexpr size_t kDrainLimit = 256 << 10;  // an unread body up to here is read away so that the connection lives on
 constexpr size_t kBulkRead = 64 << 10;     // what one read of a large body takes from the socket
+// A whole body that stops coming is given up. Small ones are free; of the large ones only so much is held at a time,
+// whoever sends them: a crowd that announces megabytes each does not fill the host's memory.
+constexpr std::chrono::seconds kBodyStall(30);
+constexpr size_t kFreeBody = 64 << 10, kBodyBudget = 64 << 20;
+size_t held_bodies = 0;  // the loop's thread only
 
 /// Cancels the socket's waits unless it is dropped in time.
 class ReadDeadline {
@@ -53,6 +58,7 @@ ConnectionExchange::ConnectionExchange(std::shared_ptr<Connection> connection) :
 }
 
 ConnectionExchange::~ConnectionExchange() {
+  held_bodies -= held_;
   connection_->unwatch();
   connection_->on_gone(nullptr);
 }
@@ -196,12 +202,27 @@ async::Task<Result<std::string>> ConnectionExchange::read_body(size_t limit) {
   std::string piece(std::min<size_t>(16 << 10, request_.content_length >= 0 ? request_.content_length + 1 : 16 << 10),
                     '\0');
   for (;;) {
-    size_t got = CO_TRY(co_await read_some(piece));
+    ReadDeadline deadline(connection_, kBodyStall);
+    auto read = co_await read_some(piece);
+    if (deadline.late()) co_return fail(Code::InvalidArgument, "the request's body did not arrive in time");
+    size_t got = CO_TRY(std::move(read));
     if (got == 0) break;
     if (out.size() + got > limit) co_return fail(Code::ResourceExhausted, "request body too large");
     out.append(piece.data(), got);
+    CO_TRY(hold(out.size()));
   }
   co_return out;
+}
+
+Result<void> ConnectionExchange::hold(size_t body) {
+  size_t counted = body > kFreeBody ? body : 0;
+  if (counted > held_ && held_bodies + (counted - held_) > kBodyBudget) {
+    body_broken_ = true;  // the rest is not worth reading
+    return fail(Code::Unavailable, "too many large request bodies at a time");
+  }
+  held_bodies += counted - std::min(held_, counted);
+  held_ = std::max(held_, counted);
+  return {};
 }
 
 async::Task<bool> ConnectionExchange::drain_body() {

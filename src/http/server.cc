@@ -89,7 +89,7 @@ class LoopServer final : public Server {
       state->listeners.clear();
       auto handshakes = std::exchange(state->handshakes, {});
       for (auto& weak : handshakes) {
-        if (auto relay = weak.lock()) relay->abort();
+        if (auto relay = weak.lock()) relay->drop();
       }
       auto connections = state->connections;  // cut_off() may end one, which edits the set
       for (auto& weak : connections) {
@@ -148,7 +148,7 @@ class LoopServer final : public Server {
     if (listener.tls()) {
       auto relay = std::make_shared<internal::TlsRelay>(std::move(socket), listener.tls()->context());
       asio::co_spawn(executor, serve_tls(relay, state, handler), [relay](std::exception_ptr thrown) {
-        if (thrown) relay->abort();
+        if (thrown) relay->drop();
       });
       return;
     }
@@ -171,7 +171,7 @@ class LoopServer final : public Server {
     auto& waiting = state->handshakes;
     std::erase_if(waiting, [](const auto& weak) { return weak.expired(); });
     if (waiting.size() >= kMaxHandshakes) {
-      if (auto oldest = waiting.front().lock()) oldest->abort();
+      if (auto oldest = waiting.front().lock()) oldest->drop();
       waiting.pop_front();
     }
     std::weak_ptr weak(relay);

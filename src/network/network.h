@@ -113,10 +113,20 @@ class Networks {
   virtual Result<void> teardown() = 0;
 };
 
+/// Subnets of `size` bits out of `base`.
+struct SubnetPool {
+  std::string base;
+  int size = 0;
+};
+
 struct NetworksOptions {
   std::string instance;        // distinguishes daemons on one host: "" for the default one, else e.g. "a1b2c3"
   std::string bridge_address;  // --bip, "" picks a free subnet
-  std::vector<std::string> upstream_dns;  // from the host's resolv.conf
+  std::vector<std::string> upstream_dns;                    // from the host's resolv.conf
+  std::map<std::string, std::string> bridge_options = {};   // of the default bridge, over its built-in ones
+  std::string bridge_range = {};                            // --fixed-cidr, "" is its whole subnet
+  std::vector<SubnetPool> pools = {};                       // where subnets come from; empty: Docker's list
+  std::map<std::string, std::string> network_options = {};  // of new networks that do not say otherwise
 };
 Result<std::unique_ptr<Networks>> open_networks(store::Store& store, NetworksOptions options);
 

@@ -45,6 +45,9 @@ struct Network {
 Result<AddressPool> make_pool(const NetworkRecord& record) {
   Prefix subnet = TRY(parse_prefix(record.subnet));
   Prefix range = record.ip_range.empty() ? subnet : TRY(parse_prefix(record.ip_range));
+  if (!subnet.contains(range.network) || range.length < subnet.length) {
+    return fail(Code::InvalidArgument, "no matching subnet for range {}", record.ip_range);
+  }
   return AddressPool(subnet, range, parse_ipv4(record.gateway).value_or(subnet.network + 1));
 }
 
@@ -77,6 +80,8 @@ class KernelNetworks final : public Networks {
 
  private:
   Result<void> add_builtin();
+  Result<std::vector<Prefix>> taken_prefixes() const;
+  Result<std::string> wanted_subnet(const std::vector<Prefix>& taken) const;
   Result<Network*> find(const std::string& id_or_name);
   Result<void> rebuild_firewall();
   Result<void> open_bridge(Network& network);
@@ -115,20 +120,36 @@ std::vector<NetworkRecord> KernelNetworks::records() const {
   return out;
 }
 
+Result<std::vector<Prefix>> KernelNetworks::taken_prefixes() const {
+  auto taken = TRY(host_prefixes());
+  for (const auto& [id, network] : networks_) {
+    if (auto prefix = parse_prefix(network.record.subnet)) taken.push_back(*prefix);
+  }
+  return taken;
+}
+
+/// The next subnet of the configured pools with its first address, "" when Docker's list is to be used.
+Result<std::string> KernelNetworks::wanted_subnet(const std::vector<Prefix>& taken) const {
+  if (options_.pools.empty()) return std::string();
+  Prefix subnet = TRY(choose_subnet(options_.pools, taken));
+  return fmt::format("{}/{}", format_ipv4(subnet.network + 1), subnet.length);
+}
+
 Result<void> KernelNetworks::add_builtin() {
   for (auto& record : make_builtin_records(kernel_.bridge)) {
     auto known =
         std::ranges::find_if(networks_, [&](const auto& item) { return item.second.record.name == record.name; });
-    if (known != networks_.end()) {
-      record = known->second.record;
-      if (record.driver != "bridge" || options_.bridge_address.empty()) continue;
-    }
+    auto options = std::move(record.options);
+    if (known != networks_.end()) record = known->second.record;
+    record.options = std::move(options);  // what an earlier configuration said is over
     if (record.driver == "bridge") {
-      auto taken = TRY(host_prefixes());
-      for (const auto& [id, network] : networks_) {
-        if (auto prefix = parse_prefix(network.record.subnet)) taken.push_back(*prefix);
+      for (const auto& [key, value] : options_.bridge_options) record.options[key] = value;
+      record.ip_range = options_.bridge_range;
+      std::string wanted = options_.bridge_address;
+      if (wanted.empty() && known == networks_.end()) wanted = TRY(wanted_subnet(TRY(taken_prefixes())));
+      if (!wanted.empty() || known == networks_.end()) {
+        TRY(choose_addresses(record, wanted, TRY(taken_prefixes())));
       }
-      TRY(choose_addresses(record, options_.bridge_address, taken));
     }
     TRY(save_record(store_, record));
     networks_[record.id] = {record, std::nullopt};
@@ -257,12 +278,14 @@ Result<void> KernelNetworks::recover(const std::vector<Endpoint>& live) {
   return rebuild_firewall();
 }
 
-Result<NetworkRecord> KernelNetworks::create(const CreateNetwork& request) {
+Result<NetworkRecord> KernelNetworks::create(const CreateNetwork& asked) {
   std::lock_guard lock(mutex_);
   auto existing = records();
-  auto taken = TRY(host_prefixes());
-  for (const auto& other : existing) {
-    if (auto prefix = parse_prefix(other.subnet)) taken.push_back(*prefix);
+  auto taken = TRY(taken_prefixes());
+  CreateNetwork request = asked;
+  request.options.insert(options_.network_options.begin(), options_.network_options.end());
+  if (request.subnet.empty() && request.gateway.empty() && request.ip_range.empty()) {
+    request.subnet = TRY(wanted_subnet(taken));
   }
   Network network{TRY(make_record(request, existing, taken)), std::nullopt};
   if (link_exists(network.record.bridge)) {

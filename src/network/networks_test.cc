@@ -426,6 +426,27 @@ TEST_F(NetworksTest, recovery_removes_what_no_live_container_has) {
   attach(second, {{"tcp", 80, "", 8080}});
 }
 
+TEST_F(NetworksTest, the_daemons_configuration_shapes_new_networks_and_the_default_bridge) {
+  NetworksOptions options;
+  options.pools = {{"10.77.0.0/16", 24}};
+  options.network_options = {{"com.docker.network.driver.mtu", "1400"}};
+  options.bridge_options = {{"com.docker.network.bridge.enable_icc", "false"}};
+  ASSERT_TRUE(networks_->teardown());
+  reopen({}, options);
+  auto made = networks_->create({.name = "a"});
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->subnet, "10.77.0.0/24");
+  EXPECT_EQ(made->options["com.docker.network.driver.mtu"], "1400");
+  auto own = networks_->create({.name = "b", .options = {{"com.docker.network.driver.mtu", "1300"}}});
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->subnet, "10.77.1.0/24");
+  EXPECT_EQ(own->options["com.docker.network.driver.mtu"], "1300");
+  EXPECT_EQ(networks_->get("bridge")->options["com.docker.network.bridge.enable_icc"], "false");
+  ASSERT_TRUE(networks_->teardown());
+  reopen({});  // what was configured once is not for ever
+  EXPECT_EQ(networks_->get("bridge")->options["com.docker.network.bridge.enable_icc"], "true");
+}
+
 TEST_F(NetworksTest, identities_and_subnets_survive_the_daemon) {
   auto created = networks_->create({.name = "blue", .subnet = "10.77.0.0/24", .labels = {{"a", "b"}}});
   ASSERT_TRUE(created) << created.error().message();

@@ -15,20 +15,36 @@ std::string host_of_server_address(const std::string& address) {
   return text.empty() ? "docker.io" : std::string(text);
 }
 
+/// A mirror whose address says http is one that the administrator wants without TLS.
+ClientOptions with_plain_mirrors(ClientOptions options) {
+  for (const auto& mirror : options.mirrors) {
+    if (mirror.starts_with("http://")) options.insecure_registries.insert(host_of_server_address(mirror));
+  }
+  return options;
+}
+
 class CurlClient final : public Client {
  public:
-  explicit CurlClient(ClientOptions options) : shared_(std::move(options)) {}
+  explicit CurlClient(ClientOptions options) : shared_(with_plain_mirrors(std::move(options))) {}
+
+  void reconfigure(ClientOptions options) override {
+    shared_.options = std::make_shared<const ClientOptions>(with_plain_mirrors(std::move(options)));
+    std::lock_guard lock(shared_.mutex);
+    shared_.endpoints.clear();  // a registry may have become, or ceased to be, one without TLS
+  }
 
   Result<Fetched> fetch_manifest(const oci::Reference& reference, const std::string& tag_or_digest,
                                  const Credentials& credentials, const Cancel& cancel) override {
-    Session session(shared_, reference.domain, credentials, cancel);
-    return registry::fetch_manifest(session, reference, tag_or_digest);
+    return from_anywhere<Fetched>(reference, credentials, cancel, [&](Session& session) {
+      return registry::fetch_manifest(session, reference, tag_or_digest);
+    });
   }
 
   Result<void> fetch_blob(const oci::Reference& reference, const oci::Descriptor& blob, const std::string& path,
                           const Credentials& credentials, const Progress& progress, const Cancel& cancel) override {
-    Session session(shared_, reference.domain, credentials, cancel);
-    return download_blob(session, reference, blob, path, progress, cancel);
+    return from_anywhere<void>(reference, credentials, cancel, [&](Session& session) {
+      return download_blob(session, reference, blob, path, progress, cancel);
+    });
   }
 
   Result<std::vector<std::string>> list_tags(const oci::Reference& reference, const Credentials& credentials,
@@ -68,6 +84,24 @@ class CurlClient final : public Client {
   }
 
  private:
+  /// Mirrors of docker.io first, in order; whatever one of them lacks or spoils, the next and the registry itself have.
+  /// Credentials are for the registry alone.
+  template <typename T, typename Fetch>
+  Result<T> from_anywhere(const oci::Reference& reference, const Credentials& credentials, const Cancel& cancel,
+                          Fetch fetch) {
+    auto options = shared_.options.load();
+    if (reference.domain == "docker.io") {
+      const Credentials nobody;
+      for (const auto& mirror : options->mirrors) {
+        Session session(shared_, host_of_server_address(mirror), nobody, cancel);
+        auto got = fetch(session);
+        if (got || cancel.cancelled()) return got;
+      }
+    }
+    Session session(shared_, reference.domain, credentials, cancel);
+    return fetch(session);
+  }
+
   Shared shared_;
 };
 

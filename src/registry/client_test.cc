@@ -68,6 +68,24 @@ TEST(Client, fetches_a_manifest_with_a_bearer_token_and_keeps_the_token) {
   EXPECT_EQ(tokens, 1);
 }
 
+TEST(Client, asks_mirrors_of_docker_io_first_without_credentials_and_goes_on_when_one_lacks_it) {
+  TestServer lacking([](const SeenRequest& request) { return Answer{request.target == "/v2/" ? 200 : 404, {}, "{}"}; });
+  TestServer having([](const SeenRequest& request) {
+    if (request.target == "/v2/") return Answer{200, {}, "{}"};
+    return Answer{200, {"Content-Type: application/vnd.oci.image.manifest.v1+json"}, "[]"};
+  });
+  auto client = make_client({});
+  client->reconfigure({.mirrors = {"http://" + lacking.host(), "http://" + having.host() + "/"}});
+  auto reference = *oci::parse_reference("busybox");
+  Credentials secret{.username = "me", .password = "secret"};
+  auto got = client->fetch_manifest(reference, "latest", secret, kNever);
+  ASSERT_TRUE(got) << got.error().message();
+  EXPECT_EQ(got->body, "[]");
+  ASSERT_FALSE(lacking.seen().empty());
+  EXPECT_EQ(having.seen().back().target, "/v2/library/busybox/manifests/latest");
+  for (const auto& request : having.seen()) EXPECT_EQ(request.authorization, "");
+}
+
 TEST(Client, trades_an_identity_token_by_post) {
   std::string self;
   TestServer server([&](const SeenRequest& request) -> Answer {

@@ -34,6 +34,8 @@ Credentials parse_registry_auth(std::string_view header);
 struct ClientOptions {
   std::set<std::string> insecure_registries;  // host[:port] or CIDR; 127.0.0.0/8 is always there
   std::string certs_dir = "/etc/docker/certs.d";
+  std::vector<std::string> mirrors;  // "https://host[:port]": asked before docker.io, without credentials
+  int max_attempts = 6;              // of a download that makes no progress
 };
 
 struct Fetched {
@@ -47,6 +49,8 @@ using Progress = std::function<void(int64_t current, int64_t total)>;
 class Client {
  public:
   virtual ~Client() = default;
+  /// What is asked from now on; transfers under way go on as they began. Threads: any.
+  virtual void reconfigure(ClientOptions options) = 0;
   /// A manifest or index by tag or digest. Errors: NotFound ("manifest for x not found: manifest unknown..."),
   /// PermissionDenied ("pull access denied for ..."), Unavailable (with the transport's own words).
   virtual Result<Fetched> fetch_manifest(const oci::Reference& reference, const std::string& tag_or_digest,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "api/options.h"
 #include "base/cancel.h"
 #include "base/io.h"
 #include "base/result.h"
@@ -30,8 +31,7 @@ enum class PruneKind { Containers, Images, Networks, Volumes, Build, Count };
 /// What every handler may use. Lives as long as the API.
 struct Services {
   engine::Engine& engine;
-  bool debug = false;
-  std::string engine_id, init_program;
+  std::atomic<std::shared_ptr<const ApiOptions>> options;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::array<std::atomic<bool>, static_cast<size_t>(PruneKind::Count)> pruning{};
   std::atomic<int64_t> event_listeners = 0;

@@ -56,12 +56,14 @@ class ConnectionExchange final : public Exchange {
   Result<void> take_head();
   void add_connection_headers(Fields& headers) const;
   async::Task<bool> drain_body();
+  Result<void> hold(size_t body);
   bool body_done() const { return parser_->is_done(); }
 
   std::shared_ptr<Connection> connection_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::buffer_body>> parser_;
   Request request_;
   Answer answer_ = Answer::None;
+  size_t held_ = 0;  // bytes of the body that count against the budget of all
   bool keep_alive_ = false, expect_continue_ = false, body_broken_ = false, http10_ = false;
 };
 

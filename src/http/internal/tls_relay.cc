@@ -46,7 +46,7 @@ TlsRelay::~TlsRelay() {
   SSL_free(ssl_);
 }
 
-void TlsRelay::abort() {
+void TlsRelay::drop() {
   boost::system::error_code ignored;
   outer_.close(ignored);
   inner_.close(ignored);
@@ -65,7 +65,7 @@ async::Task<Result<void>> TlsRelay::handshake() {
   asio::steady_timer deadline(outer_.get_executor(), kHandshakeTime);
   deadline.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     auto self = weak.lock();
-    if (!error && self) self->abort();
+    if (!error && self) self->drop();
   });
   for (;;) {
     ERR_clear_error();
@@ -124,7 +124,7 @@ async::Task<void> TlsRelay::pump_in() {
     if (failure == SSL_ERROR_ZERO_RETURN) {  // an orderly end: the other direction goes on
       if (inner_.is_open()) (void)::shutdown(inner_.native_handle(), SHUT_WR);
     } else {  // a connection that was cut is not one that was closed: the server must not take it for a whole request
-      abort();
+      drop();
     }
     break;
   }
@@ -156,7 +156,7 @@ async::Task<void> TlsRelay::pump_out() {
     ssize_t got = ::recv(inner_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
     if (got > 0) {
       if (co_await write_out({scratch.data(), static_cast<size_t>(got)})) continue;
-      abort();
+      drop();
       co_return;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -180,7 +180,7 @@ async::Task<void> TlsRelay::linger() {
   (void)::shutdown(outer_.native_handle(), SHUT_WR);
   linger_.expires_after(kLingerTime);
   (void)co_await linger_.async_wait(kToken);
-  abort();
+  drop();
 }
 
 async::Task<void> TlsRelay::run() {
@@ -188,7 +188,7 @@ async::Task<void> TlsRelay::run() {
   asio::co_spawn(
       outer_.get_executor(), [self]() -> async::Task<void> { co_await self->pump_in(); },
       [self](std::exception_ptr thrown) {
-        if (thrown || !self->inner_.is_open()) self->abort();
+        if (thrown || !self->inner_.is_open()) self->drop();
       });
   co_await pump_out();
   // Either side may still be open after a half-close; the last coroutine to end drops the relay and closes both.

@@ -40,7 +40,7 @@ class TlsRelay final : public std::enable_shared_from_this<TlsRelay> {
   /// Pumps in both directions until both have ended.
   async::Task<void> run();
   /// Whatever waits fails.
-  void abort();
+  void drop();
 
  private:
   async::Task<bool> wait_for(int failure);

@@ -52,4 +52,26 @@ Result<Prefix> choose_subnet(std::span<const Prefix> taken) {
   return fail(Code::ResourceExhausted, "all predefined address pools have been fully subnetted");
 }
 
+Result<Prefix> choose_subnet(std::span<const SubnetPool> pools, std::span<const Prefix> taken) {
+  for (const auto& pool : pools) {
+    Prefix base = TRY(parse_prefix(pool.base));
+    if (pool.size < base.length || pool.size > 30) {
+      return fail(Code::InvalidArgument, "pool {}: no subnets of {} bits in it", pool.base, pool.size);
+    }
+    const uint64_t step = uint64_t{1} << (32 - pool.size), end = uint64_t{base.last()} + 1;
+    for (uint64_t at = base.network; at < end;) {
+      Prefix candidate{static_cast<Ipv4>(at), pool.size};
+      uint64_t next = at + step;
+      for (const auto& other : taken) {  // past a large neighbour in one step
+        if (other.overlaps(candidate)) next = std::max(next, uint64_t{other.last()} + 1);
+      }
+      if (next == at + step && std::ranges::none_of(taken, [&](const Prefix& o) { return o.overlaps(candidate); })) {
+        return candidate;
+      }
+      at = (next + step - 1) / step * step;
+    }
+  }
+  return fail(Code::ResourceExhausted, "all predefined address pools have been fully subnetted");
+}
+
 }  // namespace sampan::network

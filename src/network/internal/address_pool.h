@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "network/internal/ipv4.h"
+#include "network/network.h"
 
 namespace sampan::network {
 
@@ -35,5 +36,7 @@ class AddressPool {
 
 /// The first pool of Docker's default list that overlaps none of `taken`. Errors: ResourceExhausted.
 Result<Prefix> choose_subnet(std::span<const Prefix> taken);
+/// The same from configured pools. Errors: InvalidArgument (a bad pool), ResourceExhausted.
+Result<Prefix> choose_subnet(std::span<const SubnetPool> pools, std::span<const Prefix> taken);
 
 }  // namespace sampan::network

@@ -82,5 +82,20 @@ TEST(ChooseSubnet, skips_what_overlaps_and_ends_with_an_error) {
   EXPECT_EQ(choose_subnet(taken).error().code(), Code::ResourceExhausted);
 }
 
+TEST(ChooseSubnet, configured_pools_are_cut_into_pieces_in_order) {
+  std::vector<SubnetPool> pools = {{"10.1.0.0/23", 24}, {"10.9.0.0/16", 20}};
+  std::vector<Prefix> taken;
+  for (const char* expected : {"10.1.0.0/24", "10.1.1.0/24", "10.9.0.0/20", "10.9.16.0/20"}) {
+    auto got = choose_subnet(pools, taken);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(format_prefix(*got), expected);
+    taken.push_back(*got);
+  }
+  taken.push_back(prefix("10.0.0.0/8"));
+  EXPECT_EQ(choose_subnet(pools, taken).error().code(), Code::ResourceExhausted);
+  std::vector<SubnetPool> bad = {{"10.1.0.0/24", 16}};
+  EXPECT_EQ(choose_subnet(bad, {}).error().code(), Code::InvalidArgument);
+}
+
 }  // namespace
 }  // namespace sampan::network

@@ -14,8 +14,6 @@
 namespace sampan::registry {
 namespace {
 
-constexpr int kMaxAttempts = 6;  // the first and five more
-
 /// A partial file and the digest of what is in it.
 class Partial {
  public:
@@ -140,7 +138,7 @@ Result<void> download_blob(Session& session, const oci::Reference& reference, co
     }
     if (!is_worth_retrying(got.error())) return got;
     if (file.size() > before) attempt = 0;  // progress was made: the budget is for standing still
-    if (++attempt >= kMaxAttempts) return got;
+    if (++attempt >= session.max_attempts()) return got;
     resumed = resumed || file.size() > 0;
     TRY(back_off(attempt - 1, cancel));
   }

@@ -65,7 +65,7 @@ Result<Endpoint> Session::ping_scheme(const std::string& scheme, bool insecure) 
   Request request;
   request.url = endpoint.base;
   request.pool = host_;
-  request.tls = load_tls(shared_.options, host_, insecure);
+  request.tls = load_tls(*shared_.options.load(), host_, insecure);
   auto response = TRY(shared_.transport.exchange(request, cancel_));
   endpoint.address = response.address;
   endpoint.challenges = challenges_of(response);
@@ -77,7 +77,7 @@ Result<Endpoint> Session::ping_scheme(const std::string& scheme, bool insecure) 
 }
 
 Result<Endpoint> Session::ping() {
-  bool insecure = is_insecure_host(shared_.options, host_);
+  bool insecure = is_insecure_host(*shared_.options.load(), host_);
   auto found = ping_scheme("https", insecure);
   // Only a registry that the administrator listed, or one on this machine, is asked without TLS.
   if (!found && insecure && found.error().code() == Code::Unavailable) found = ping_scheme("http", insecure);
@@ -103,9 +103,9 @@ Result<std::string> Session::authorization(const Endpoint& endpoint, const std::
   if (const auto* bearer = find_challenge(endpoint.challenges, "bearer")) {
     TokenRequest wanted{.challenge = bearer, .scope = scope, .registry = endpoint.base, .insecure = endpoint.insecure};
     wanted.nearest = endpoint.address;
-    wanted.tls = load_tls(shared_.options, host_, false);
+    wanted.tls = load_tls(*shared_.options.load(), host_, false);
     auto realm = parse_url(bearer->get("realm"));
-    wanted.tls.verify = !(realm && is_insecure_host(shared_.options, host_and_port(*realm)));
+    wanted.tls.verify = !(realm && is_insecure_host(*shared_.options.load(), host_and_port(*realm)));
     if (!realm || realm->host != endpoint.base.host) wanted.tls.client_cert.clear();
     return "Bearer " + TRY(shared_.tokens.get(wanted, credentials_, fresh, cancel_));
   }
@@ -118,7 +118,7 @@ Result<std::string> Session::authorization(const Endpoint& endpoint, const std::
 Result<Url> Session::follow(const Url& from, const std::string& location) {
   if (location.empty()) return fail(Code::InvalidArgument, "\"{}\" answers without a Location", from.str());
   auto target = TRY_CONTEXT(resolve_url(from, location), "redirect");
-  if (from.scheme == "https" && target.scheme == "http" && !is_insecure_host(shared_.options, host_)) {
+  if (from.scheme == "https" && target.scheme == "http" && !is_insecure_host(*shared_.options.load(), host_)) {
     return fail(Code::PermissionDenied, "\"{}\" redirects from https to http", from.str());
   }
   return target;
@@ -133,7 +133,7 @@ Result<Response> Session::redirect(const Endpoint& endpoint, Request request, Re
       // Credentials were given to one host. They never come back, even if the chain does.
       std::erase_if(request.headers, [](const std::string& header) { return header.starts_with("Authorization:"); });
       std::string host = host_and_port(target);
-      request.tls = load_tls(shared_.options, host, is_insecure_host(shared_.options, host));
+      request.tls = load_tls(*shared_.options.load(), host, is_insecure_host(*shared_.options.load(), host));
       request.tls.client_cert.clear();
       request.nearest = endpoint.address;
     }
@@ -159,11 +159,11 @@ Result<Response> Session::send_once(const Endpoint& endpoint, const Call& call, 
   else
     request.url = TRY(parse_url(endpoint.base.str() + call.path));
   if (request.url.same_origin(endpoint.base)) {
-    request.tls = load_tls(shared_.options, host_, endpoint.insecure);
+    request.tls = load_tls(*shared_.options.load(), host_, endpoint.insecure);
     if (!authorization.empty()) request.headers.push_back("Authorization: " + authorization);
   } else {
     std::string host = host_and_port(request.url);
-    request.tls = load_tls(shared_.options, host, is_insecure_host(shared_.options, host));
+    request.tls = load_tls(*shared_.options.load(), host, is_insecure_host(*shared_.options.load(), host));
     request.tls.client_cert.clear();
     request.nearest = endpoint.address;
   }

@@ -1,8 +1,10 @@
 #pragma once
 // A conversation with one registry: which scheme it speaks, how it wants to be asked, whom it redirects to.
 
+#include <atomic>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,8 +28,9 @@ struct Endpoint {
 
 /// Everything the sessions of one client share. Threads: any.
 struct Shared {
-  explicit Shared(ClientOptions client_options) : options(std::move(client_options)), tokens(transport) {}
-  ClientOptions options;
+  explicit Shared(ClientOptions client_options)
+      : options(std::make_shared<const ClientOptions>(std::move(client_options))), tokens(transport) {}
+  std::atomic<std::shared_ptr<const ClientOptions>> options;
   Transport transport;
   Tokens tokens;
   std::mutex mutex;
@@ -66,6 +69,7 @@ class Session {
   Result<Endpoint> endpoint();
   /// A URL from a header, checked against downgrades.
   Result<Url> follow(const Url& from, const std::string& location);
+  int max_attempts() const { return shared_.options.load()->max_attempts; }
 
  private:
   Result<Endpoint> ping_scheme(const std::string& scheme, bool insecure);
