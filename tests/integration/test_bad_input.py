@@ -7,8 +7,11 @@ import os
 import pathlib
 import socket
 import tarfile
+import time
 
 import pytest
+
+from support import wait_for
 
 
 def raw(daemon, data, timeout=10):
@@ -199,3 +202,159 @@ def test_a_proc_that_is_a_link_is_refused(daemon):
     out = daemon.docker("run", "--rm", "hostile:1", "/x", check=False)
     assert out.code in (125, 126, 127) and "proc" in out.err
     daemon.docker("rmi", "-f", "hostile:1")
+
+
+# --- HTTP: what is no clean request costs its sender a refusal, and never becomes somebody's request -----------------
+
+SMUGGLED = b"POST /containers/create?name=smuggled HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" \
+           b'Content-Length: 19\r\n\r\n{"Image":"busybox"}'
+
+
+@pytest.mark.parametrize("head, body", [
+    (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked\r\nContent-Length: 5", b"0\r\n\r\n"),
+    (b"Content-Length: 0\r\nContent-Length: 180", b""),
+    (b"Content-Length: 0, 180", b""),
+    (b"Content-Length: +0", b""),
+    (b"Content-Length: 0x0", b""),
+    (b"Content-Length: -1", b""),
+    (b"Content-Length: 18446744073709551616", b""),
+    (b"Transfer-Encoding: chunked, identity", b"0\r\n\r\n"),
+    (b"Transfer-Encoding: xchunked", b"0\r\n\r\n"),
+    (b"Transfer-Encoding : chunked", b"0\r\n\r\n"),
+    (b"Transfer-Encoding:\x0bchunked", b"0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x", b"0\r\n\r\n"),
+    (b"X: a\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+    (b"X: a\rb", b""),
+    (b"X: a\x00b", b""),
+    (b"Transfer-Encoding: chunked", b"zz\r\n\r\n"),
+    (b"Transfer-Encoding: chunked", b"-0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked", b"ffffffffffffffff1\r\n\r\n"),
+    (b"Transfer-Encoding: chunked", b"1\r\nab\r\n0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked", b"1\na\n0\n\n"),
+    (b"Host: other", b""),
+])
+def test_nothing_is_smuggled_behind_an_unclear_length(daemon, head, body):
+    answer = raw(daemon, b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + head +
+                 b"\r\n\r\n" + body + SMUGGLED)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:300]
+    assert answer.count(b"HTTP/1.1 ") == 1, answer
+    assert daemon.request("GET", "/containers/smuggled/json")[0] == 404
+
+
+def test_a_body_is_never_the_next_request(daemon):
+    """An endpoint that does not look at its body leaves it where it was."""
+    answer = raw(daemon, b"GET /_ping HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED +
+                 b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2 and b"ApiVersion" in answer
+    assert daemon.request("GET", "/containers/smuggled/json")[0] == 404
+
+
+def test_chunk_extensions_are_ignored_and_bounded(daemon):
+    body = b'{"Image":"absent-image"}'
+    head = b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n" \
+           b"Transfer-Encoding: chunked\r\n\r\n"
+    assert b"404" in raw(daemon, head + b"%x;a=b;c\r\n%s\r\n0\r\n\r\n" % (len(body), body)).split(b"\r\n")[0]
+    flood = head + b"%x;" % len(body) + b"a" * 5_000_000 + b"\r\n" + body + b"\r\n0\r\n\r\n"
+    before = resident(daemon)
+    try:
+        answer = raw(daemon, flood)
+        assert not answer.startswith(b"HTTP/1.1 2")
+    except (ConnectionError, BrokenPipeError):
+        pass  # cut off while it was still sending
+    assert resident(daemon) < before + 8_000
+
+
+def resident(daemon):
+    """The daemon's own memory in KiB: what no other process shares with it."""
+    rows = pathlib.Path(f"/proc/{daemon.process.pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in rows.splitlines() if line.startswith(("Private_Clean", "Private_Dirty")))
+
+
+def connect(daemon):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(str(daemon.socket))
+    return s
+
+
+def test_half_open_connections_cost_little_and_end(daemon):
+    before = resident(daemon)
+    slow = [connect(daemon) for _ in range(400)]
+    try:
+        for s in slow:
+            s.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        began = time.monotonic()
+        assert daemon.request("GET", "/_ping")[0] == 200
+        assert time.monotonic() - began < 5
+        assert resident(daemon) < before + 400 * 64
+        # One more byte now and then does not buy more time: the head has ten seconds altogether.
+        for s in slow[:20]:
+            s.sendall(b"a")
+        for s in slow:
+            assert s.recv(4096).startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - began < 20
+    finally:
+        for s in slow:
+            s.close()
+
+
+def test_header_floods_are_refused_early(daemon):
+    before = resident(daemon)
+    for flood in (b"X: " + b"a" * 3_000_000, b"".join(b"X-%d: y\r\n" % n for n in range(200_000))):
+        s = connect(daemon)
+        try:
+            s.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n" + flood + b"\r\n\r\n")
+            assert s.recv(4096).startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # cut off while it was still sending
+        finally:
+            s.close()
+    assert resident(daemon) < before + 8_000
+
+
+@pytest.mark.parametrize("length", [b"5000000", b"999999999999"])
+def test_a_huge_body_is_refused_before_it_is_read(daemon, length):
+    s = connect(daemon)
+    s.sendall(b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " + length +
+              b"\r\n\r\n{")
+    answer = s.recv(4096)
+    s.close()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"larger" in answer
+
+
+@pytest.mark.parametrize("body, words", [
+    ("", ""), ("null", ""), ("nul", "JSON"), ('"text"', "object"), ("5", "object"), ('{"Image":"a"}{"Image":"b"}', "JSON"),
+    ('{"Image":"a",}', "JSON"), ("{'Image':'a'}", "JSON"), ('{"Image":"a"', "JSON"), (r'{"Image":"\ud800"}', ""),
+    ('{"Cmd":{"a":1}}', "Cmd"), ('{"Cmd":[1]}', "Cmd"), ('{"Env":"A=b"}', "Env"), ('{"Image":"busybox","HostConfig":[]}', "HostConfig"),
+    ('{"Image":"busybox","HostConfig":{"Memory":"1g"}}', "Memory"), ('{"Image":"busybox","HostConfig":{"Memory":1.5}}', "Memory"),
+    ('{"Image":"busybox","HostConfig":{"Memory":99999999999999999999}}', "Memory"), ('{"Tty":"yes"}', "Tty"), ('{"Labels":["a"]}', "Labels"),
+    ("[" * 5000, ""), ('{"a":' * 5000 + "1" + "}" * 5000, ""),
+])
+def test_bodies_of_the_wrong_form_name_what_is_wrong(daemon, body, words):
+    status, _, answer = daemon.request("POST", "/containers/create", body.encode(), {"Content-Type": "application/json"})
+    assert status == 400, answer
+    assert words in json.loads(answer)["message"]
+
+
+def test_the_last_of_duplicate_keys_counts(daemon):
+    status, _, answer = daemon.request("POST", "/containers/create", b'{"Image":"first-image","Image":"second-image"}',
+                                       {"Content-Type": "application/json"})
+    assert status == 404 and b"second-image" in answer
+
+
+def test_memory_comes_back_after_a_crowd_of_broken_streams(own_daemon):
+    own_daemon.docker("run", "-d", "--name", "crowd", "busybox", "sh", "-c", "while echo line; do sleep 1; done")
+    for _ in range(20):
+        own_daemon.request("GET", "/_ping")
+    for _ in range(10):
+        crowd = [connect(own_daemon) for _ in range(200)]
+        for n, s in enumerate(crowd):
+            path = [b"/events", b"/containers/crowd/logs?follow=1&stdout=1", b"/containers/crowd/stats"][n % 3]
+            s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        for s in crowd:
+            assert s.recv(1)
+        for s in crowd:
+            s.close()
+    own_daemon.docker("rm", "-f", "crowd")
+    assert wait_for(lambda: resident(own_daemon) < 20_000, 25), resident(own_daemon)
