@@ -95,6 +95,9 @@ TEST(Seccomp, a_program_that_is_not_understood_stays_as_it_is) {
   EXPECT_EQ(compact_filter(masked), masked);
   SeccompProgram leads_out = {bpf(bpf_code::kJump, 0, 0, 5), bpf(bpf_code::kReturn, 0, 0, 0)};
   EXPECT_EQ(compact_filter(leads_out), leads_out);
+  SeccompProgram ordered = {bpf(bpf_code::kLoad, 0, 0, 4), bpf(bpf_code::kJumpAtLeast, 0, 1, 5),
+                            bpf(bpf_code::kReturn, 0, 0, 1), bpf(bpf_code::kReturn, 0, 0, 2)};
+  EXPECT_EQ(compact_filter(ordered), ordered) << "architectures have no order";
 }
 
 TEST(Seccomp, alternatives_on_one_argument_are_alternatives) {
