@@ -31,9 +31,11 @@ Result<http::Response> absent_session(Call& call) {
                                  "): use the classic builder, DOCKER_BUILDKIT=0");
 }
 
-Result<http::Response> absent_websocket(Call&) {
+// Docker's words for a daemon that was not started as experimental.
+Result<http::Response> absent_checkpoints(Call&) {
   return fail(Code::NotImplemented,
-              "attaching over a websocket is not implemented: use POST /containers/{{id}}/attach");
+              "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order "
+              "to enable it.");
 }
 
 Result<http::Response> absent_cancel_build(Call&) {

@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "api/internal/attach.h"
 #include "api/internal/frames.h"
+#include "api/internal/handlers.h"
 #include "api/internal/json_answer.h"
 #include "api/internal/streams.h"
 #include "base/strings.h"
@@ -68,11 +70,7 @@ void write_failure(int client, bool multiplexed, logs::Stream stream, const Erro
   (void)sys::write_all(client, multiplexed ? format_frame(stream, text) : text);
 }
 
-struct AttachPlan {
-  std::string id;
-  shim::AttachOptions options;
-  bool logs = false, stream = false;
-};
+}  // namespace
 
 void serve_attach(engine::Engine& engine, AttachPlan& plan, sys::Fd client) {
   if (plan.logs) {
@@ -90,6 +88,8 @@ void serve_attach(engine::Engine& engine, AttachPlan& plan, sys::Fd client) {
     write_failure(client.get(), plan.options.multiplexed, logs::Stream::Stderr, attached.error());
   }
 }
+
+namespace {
 
 struct ExecStart {
   bool detach = false, tty = false;
@@ -122,20 +122,26 @@ void serve_exec(engine::Engine& engine, const engine::ExecState& exec, sys::Fd c
 
 }  // namespace
 
-async::Task<Result<void>> stream_attach(Call& call, StreamContext context) {
-  auto record = CO_TRY(call.engine().get_container(call.name));
-  CO_TRY(container::can_attach(*record));
+Result<AttachPlan> plan_attach(const Call& call, const container::ContainerRecord& record) {
+  TRY(container::can_attach(record));
+  TRY(check_detach_keys(call.get("detachKeys")));
   AttachPlan plan;
-  plan.id = record->id;
+  plan.id = record.id;
   plan.logs = call.flag("logs");
   plan.stream = call.flag("stream");
-  bool tty = record->config.tty;
-  plan.options.stdin_ = call.flag("stdin") && record->config.open_stdin;
+  bool tty = record.config.tty;
+  plan.options.stdin_ = call.flag("stdin") && record.config.open_stdin;
   plan.options.stdout_ = call.flag("stdout");
   plan.options.stderr_ = call.flag("stderr");
   plan.options.multiplexed = !tty;
   plan.options.detach_keys = detach_keys(call.get("detachKeys"), tty);
-  auto taken = CO_TRY(co_await context.exchange.hijack(hijack_head(call, tty)));
+  return plan;
+}
+
+async::Task<Result<void>> stream_attach(Call& call, StreamContext context) {
+  auto record = CO_TRY(call.engine().get_container(call.name));
+  AttachPlan plan = CO_TRY(plan_attach(call, *record));
+  auto taken = CO_TRY(co_await context.exchange.hijack(hijack_head(call, record->config.tty)));
   plan.options.leftover_input = std::move(taken.leftover);
   auto& engine = call.engine();
   co_await async::blocking(context.writes, [&engine, &plan, client = std::move(taken.socket)]() mutable {

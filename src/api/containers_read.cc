@@ -43,6 +43,9 @@ InspectFacts inspect_facts(Call& call, const container::ContainerRecord& record)
   SnapshotKey key(record.id);
   out.upper_dir = snapshots.diff_dir(key);
   if (out.upper_dir.ends_with("/diff")) out.work_dir = out.upper_dir.substr(0, out.upper_dir.size() - 4) + "work";
+  // What the container sees: its mount is in its own namespace and has no other path on the host.
+  out.merged_dir = record.state.pid > 0 ? fmt::format("/proc/{}/root", record.state.pid)
+                                        : out.work_dir.substr(0, out.work_dir.rfind('/') + 1) + "merged";
   if (auto lower = snapshots.parent_diffs(key)) out.lower_dirs = std::move(*lower);
   return out;
 }

@@ -34,43 +34,6 @@ Result<uint16_t> terminal_side(const Call& call, std::string_view key) {
   return static_cast<uint16_t>(*value);
 }
 
-/// The ContainerConfig in commit's body, as the Dockerfile lines that have the same effect.
-Result<std::vector<std::string>> body_changes(const Call& call) {
-  json::object body = TRY(parse_body(call));
-  std::vector<std::string> out;
-  for (const auto& item : body) {
-    const auto& value = item.value();
-    std::string_view key(item.key());
-    bool empty = value.is_null() || (value.is_string() && value.get_string().empty()) ||
-                 (value.is_array() && value.get_array().empty()) || (value.is_object() && value.get_object().empty());
-    if (empty) continue;
-    if ((key == "Cmd" || key == "Entrypoint") && value.is_array()) {
-      out.push_back(to_upper(key) + " " + codec::format_json(value));
-    } else if (key == "Env" && value.is_array()) {
-      for (const auto& entry : value.get_array()) {
-        auto pair = entry.is_string() ? split_once(std::string_view(entry.get_string()), '=') : std::nullopt;
-        if (pair) out.push_back(fmt::format("ENV {}={}", pair->first, codec::format_json(json::string(pair->second))));
-      }
-    } else if (key == "Labels" && value.is_object()) {
-      for (const auto& label : value.get_object()) {
-        out.push_back(fmt::format("LABEL {}={}", codec::format_json(json::string(label.key())),
-                                  codec::format_json(label.value())));
-      }
-    } else if ((key == "ExposedPorts" || key == "Volumes") && value.is_object()) {
-      for (const auto& entry : value.get_object()) {
-        out.push_back((key == "Volumes" ? "VOLUME " : "EXPOSE ") + std::string(entry.key()));
-      }
-    } else if ((key == "User" || key == "WorkingDir" || key == "StopSignal") && value.is_string()) {
-      std::string verb = key == "WorkingDir" ? "WORKDIR" : key == "User" ? "USER" : "STOPSIGNAL";
-      out.push_back(verb + " " + std::string(value.get_string()));
-    } else if (key == "Healthcheck" || key == "OnBuild" || key == "Shell") {
-      return fail(Code::NotImplemented, "commit with {} in its body is not implemented: use changes=", key);
-    }
-    // What is left describes a running container (Hostname, Tty, AttachStdin, ...), not an image.
-  }
-  return out;
-}
-
 }  // namespace
 
 Result<http::Response> create_container(Call& call) {
@@ -78,9 +41,11 @@ Result<http::Response> create_container(Call& call) {
   spec.name = call.get("name");
   if (spec.name.starts_with('/')) spec.name.erase(0, 1);
   if (call.version >= Version{1, 41}) spec.platform = call.get("platform");
-  if (call.version < Version{1, 44} && spec.networking_config.endpoints_config.size() > 1) {
-    return fail(Code::InvalidArgument,
-                "Container cannot be connected to network endpoints: more than one endpoint needs API version 1.44");
+  const auto& endpoints = spec.networking_config.endpoints_config;
+  if (call.version < Version{1, 44} && endpoints.size() > 1) {
+    std::vector<std::string> names;
+    for (const auto& [network, settings] : endpoints) names.push_back(network);
+    return fail(Code::InvalidArgument, "Container cannot be connected to network endpoints: {}", join(names, ", "));
   }
   auto created = TRY(call.engine().create_container(spec));
   return json_answer(201,
@@ -94,7 +59,7 @@ Result<http::Response> start_container(Call& call) {
                 "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
   }
   if (!call.get("checkpoint").empty())
-    return fail(Code::NotImplemented, "starting from a checkpoint is not implemented");
+    return fail(Code::InvalidArgument, "checkpoint is only supported in experimental mode");
   return no_content(call.engine().start_container(call.name));
 }
 
@@ -107,7 +72,10 @@ Result<http::Response> restart_container(Call& call) {
 }
 
 Result<http::Response> kill_container(Call& call) {
-  return no_content(call.engine().kill_container(call.name, call.get("signal", "SIGKILL")));
+  auto killed = call.engine().kill_container(call.name, call.get("signal", "SIGKILL"));
+  if (!killed && killed.error().code() == Code::NotFound)
+    return std::move(killed).error().context("cannot kill container: " + call.name);
+  return no_content(std::move(killed));
 }
 
 Result<http::Response> pause_container(Call& call) {
@@ -121,12 +89,16 @@ Result<http::Response> rename_container(Call& call) {
   std::string name = call.get("name");
   if (name.starts_with('/')) name.erase(0, 1);
   if (name.empty()) return fail(Code::InvalidArgument, "Neither old nor new names may be empty");
-  return no_content(call.engine().rename_container(call.name, name));
+  auto renamed = call.engine().rename_container(call.name, name);
+  bool bad_name = !renamed && (renamed.error().message().starts_with("Invalid container name") ||
+                               renamed.error().message().starts_with("Conflict. The container name"));
+  if (bad_name) return std::move(renamed).error().context("Error when allocating new name");
+  return no_content(std::move(renamed));
 }
 
 Result<http::Response> update_container(Call& call) {
   auto warnings = TRY(call.engine().update_container(call.name, call.body));
-  return json_answer(200, json::object{{"Warnings", codec::write_json(warnings)}});
+  return json_answer(200, json::object{{"Warnings", null_if_empty(warnings)}});
 }
 
 Result<http::Response> resize_container(Call& call) {
@@ -142,6 +114,12 @@ Result<http::Response> resize_exec(Call& call) {
 }
 
 Result<http::Response> remove_container(Call& call) {
+  if (call.name.find("/checkpoints/") != std::string::npos) return absent_checkpoints(call);
+  // "/parent/alias" is a link; a container's own name is not one.
+  if (call.flag("link") && call.name.find('/', 1) == std::string::npos) {
+    TRY(call.engine().get_container(call.name));
+    return fail(Code::Conflict, "Conflict, cannot remove the default link name of the container");
+  }
   if (call.flag("link")) return fail(Code::NotImplemented, "removing a legacy link (link=1) is not implemented");
   return no_content(call.engine().remove_container(call.name, {call.flag("force"), call.flag("v")}));
 }
@@ -157,16 +135,17 @@ Result<http::Response> prune_containers(Call& call) {
 Result<http::Response> commit_container(Call& call) {
   std::string container = call.get("container");
   if (container.empty()) return fail(Code::InvalidArgument, "container is required");
-  std::optional<oci::Reference> tag;
+  engine::CommitOptions options;
   if (std::string repo = call.get("repo"); !repo.empty()) {
     std::string suffix = call.get("tag");
-    tag = TRY(oci::parse_reference(suffix.empty() ? repo : repo + ":" + suffix));
+    options.tag = TRY(oci::parse_reference(suffix.empty() ? repo : repo + ":" + suffix));
   }
-  auto changes = TRY(body_changes(call));
-  for (auto& line : change_lines(call.request)) changes.push_back(std::move(line));
-  std::string comment = call.get("comment", call.get("m"));
-  auto id = TRY(
-      call.engine().commit_container(container, tag, comment, call.get("author"), call.flag("pause", true), changes));
+  if (!TRY(parse_body(call)).empty()) options.config = TRY(container::parse_container_spec(call.body)).config;
+  options.changes = change_lines(call.request);
+  options.comment = call.get("comment", call.get("m"));
+  options.author = call.get("author");
+  options.pause = call.flag("pause", true);
+  auto id = TRY(call.engine().commit_container(container, options));
   return json_answer(201, json::object{{"Id", json::string(id)}});
 }
 

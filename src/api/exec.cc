@@ -1,5 +1,7 @@
 #include "api/internal/handlers.h"
 #include "api/internal/json_answer.h"
+#include "codec/text.h"
+#include "shim/detach_keys.h"
 
 namespace sampan::api {
 namespace {
@@ -15,9 +17,16 @@ BOOST_DESCRIBE_STRUCT(ExecBody, (),
 
 }  // namespace
 
+Result<void> check_detach_keys(const std::string& keys) {
+  if (keys.empty() || shim::parse_detach_keys(keys)) return {};
+  return fail(Code::InvalidArgument, "Invalid detach keys ({}) provided", keys);
+}
+
 Result<http::Response> create_exec(Call& call) {
-  auto body = TRY(codec::from_json<ExecBody>(call.body.empty() ? "{}" : call.body));
+  if (call.body.empty()) return fail(Code::InvalidArgument, "invalid JSON: got EOF while reading request body");
+  auto body = TRY(codec::from_json<ExecBody>(call.body));
   if (body.cmd.empty()) return fail(Code::InvalidArgument, "No exec command specified");
+  TRY(check_detach_keys(body.detach_keys));
   engine::ExecSpec spec;
   spec.attach_stdin = body.attach_stdin;
   spec.attach_stdout = body.attach_stdout;
@@ -50,9 +59,10 @@ Result<http::Response> inspect_exec(Call& call) {
   out["OpenStdin"] = exec.spec.attach_stdin;
   out["OpenStderr"] = exec.spec.attach_stderr;
   out["OpenStdout"] = exec.spec.attach_stdout;
-  out["CanRemove"] = exec.exit_code.has_value();
+  out["CanRemove"] = false;  // as Docker always says: it goes by itself
   out["ContainerID"] = exec.container_id;
-  out["DetachKeys"] = exec.spec.detach_keys;
+  auto keys = shim::parse_detach_keys(exec.spec.detach_keys);
+  out["DetachKeys"] = keys ? codec::format_base64(*keys) : "";
   out["Pid"] = exec.pid;
   return json_answer(200, out);
 }

@@ -30,12 +30,36 @@ void omit_empty(json::object& object, std::initializer_list<const char*> names) 
   }
 }
 
-/// Go's nil pointers, slices and maps.
-void null_empty(json::object& object, std::initializer_list<const char*> names) {
+/// Go's nil pointers, slices and maps: what nobody gave. An empty list that was given stays one.
+void null_absent(json::object& object, std::initializer_list<const char*> names) {
   for (const char* name : names) {
-    const auto* value = object.if_contains(name);
-    if (!value || is_empty(*value)) object[name] = nullptr;
+    if (!object.contains(name)) object[name] = nullptr;
   }
+}
+
+/// The members of `object` that are objects lose what is empty in them, and themselves when they are missing.
+void omit_empty_within(json::object& object, const char* name, std::initializer_list<const char*> members) {
+  auto* value = object.if_contains(name);
+  if (!value || !value->is_object()) {
+    object.erase(name);
+  } else {
+    omit_empty(value->get_object(), members);
+  }
+}
+
+void omit_empty_mount(json::object& mount) {
+  for (const char* name : {"SizeBytes", "Mode"}) {
+    auto* options = mount.if_contains("TmpfsOptions");
+    if (!options || !options->is_object()) break;
+    const auto* number = options->get_object().if_contains(name);
+    if (number && number->is_number() && number->to_number<int64_t>() == 0) options->get_object().erase(name);
+  }
+  omit_empty(mount, {"Type", "Source", "Target", "ReadOnly", "Consistency"});
+  omit_empty_within(
+      mount, "BindOptions",
+      {"Propagation", "NonRecursive", "CreateMountpoint", "ReadOnlyNonRecursive", "ReadOnlyForceRecursive"});
+  omit_empty_within(mount, "VolumeOptions", {"NoCopy", "Labels", "DriverConfig", "Subpath"});
+  omit_empty_within(mount, "TmpfsOptions", {"Options"});
 }
 
 json::array binding_list(const std::vector<PortBinding>& bindings) {
@@ -54,6 +78,9 @@ json::array binding_list(const std::vector<PortBinding>& bindings) {
 json::object port_map(const ContainerRecord& record) {
   json::object out;
   if (!record.state.running() || record.state.status == "restarting") return out;
+  const std::string& mode = record.host_config.network_mode;
+  // Nothing is exposed where there is no network of its own.
+  if (mode == "none" || mode == "host" || mode.starts_with("container:")) return out;
   for (const auto& port : record.config.exposed_ports) out[port] = nullptr;
   for (const auto& [port, bindings] : record.ports) {
     out[port] = bindings.empty() ? json::value(nullptr) : json::value(binding_list(bindings));
@@ -63,7 +90,16 @@ json::object port_map(const ContainerRecord& record) {
 
 json::object endpoints(const ContainerRecord& record, Version version) {
   json::object out;
-  for (const auto& [name, endpoint] : record.networks) out[name] = format_endpoint(endpoint, version);
+  for (const auto& [name, endpoint] : record.networks) {
+    out[name] = format_endpoint(endpoint, version);
+    // Until 1.45 the short id stood among the aliases of user-defined networks.
+    bool own = name != "bridge" && name != "host" && name != "none";
+    if (version < Version{1, 45} && own && !endpoint.endpoint_id.empty()) {
+      auto& aliases = out[name].as_object()["Aliases"];
+      if (!aliases.is_array()) aliases = json::array();
+      aliases.get_array().push_back(json::string(record.id.substr(0, 12)));
+    }
+  }
   return out;
 }
 
@@ -124,6 +160,12 @@ json::object state_object(const ContainerRecord& record) {
                                  {"FailingStreak", state.health->failing_streak},
                                  {"Log", std::move(log)}};
   }
+  // Beyond Docker, under one name that no client of its knows.
+  auto why = container::explain(record);
+  out["Sampan"] = json::object{{"Reason", json::string(why.reason)},
+                               {"Explanation", json::string(why.text)},
+                               {"Signal", state.ending.signal},
+                               {"MemoryLimit", state.ending.memory_limit}};
   return out;
 }
 
@@ -132,6 +174,7 @@ json::object graph_driver(const InspectFacts& facts) {
   data["LowerDir"] = join(facts.lower_dirs, ":");
   data["UpperDir"] = facts.upper_dir;
   data["WorkDir"] = facts.work_dir;
+  data["MergedDir"] = facts.merged_dir;
   return {{"Data", std::move(data)}, {"Name", json::string(facts.driver)}};
 }
 
@@ -160,12 +203,6 @@ json::array port_rows(const ContainerRecord& record) {
     const auto* bindings = item.value().if_array();
     if (!bindings) row(port, "", "");
     for (size_t i = 0; bindings && i < bindings->size(); ++i) {
-  // Beyond Docker, under one name that no client of its knows.
-  auto why = container::explain(record);
-  out["Sampan"] = json::object{{"Reason", json::string(why.reason)},
-                               {"Explanation", json::string(why.text)},
-                               {"Signal", state.ending.signal},
-                               {"MemoryLimit", state.ending.memory_limit}};
       const auto& binding = (*bindings)[i].get_object();
       row(port, std::string(binding.at("HostIp").get_string()), std::string(binding.at("HostPort").get_string()));
     }
@@ -179,24 +216,53 @@ json::object container_config_object(const container::ContainerConfig& config) {
   json::object out = codec::write_json(config).as_object();
   omit_empty(out,
              {"ExposedPorts", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "Shell", "Healthcheck"});
-  null_empty(out, {"Cmd", "Entrypoint", "OnBuild", "Volumes"});
+  null_absent(out, {"Cmd", "Entrypoint", "OnBuild"});
+  if (config.volumes.empty()) out["Volumes"] = nullptr;
   return out;
 }
 
-json::object host_config_object(const container::HostConfig& host) {
+json::object host_config_object(const container::HostConfig& host, Version version) {
   json::object out = codec::write_json(host).as_object();
-  omit_empty(out, {"Mounts", "Annotations", "StorageOpt", "Tmpfs", "Sysctls", "Init"});
-  null_empty(out, {"Binds", "VolumesFrom", "CapAdd", "CapDrop", "ExtraHosts", "GroupAdd", "Links", "SecurityOpt",
-                   "BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps",
-                   "BlkioDeviceWriteIOps", "DeviceCgroupRules", "DeviceRequests", "Ulimits"});
-  for (const char* name : {"MemorySwappiness", "OomKillDisable", "PidsLimit", "MaskedPaths", "ReadonlyPaths"}) {
-    if (!out.contains(name)) out[name] = nullptr;
+  omit_empty(out, {"Mounts", "Annotations", "StorageOpt", "Tmpfs", "Sysctls"});
+  null_absent(out, {"Binds",
+                    "VolumesFrom",
+                    "CapAdd",
+                    "CapDrop",
+                    "ExtraHosts",
+                    "GroupAdd",
+                    "Links",
+                    "SecurityOpt",
+                    "BlkioWeightDevice",
+                    "BlkioDeviceReadBps",
+                    "BlkioDeviceWriteBps",
+                    "BlkioDeviceReadIOps",
+                    "BlkioDeviceWriteIOps",
+                    "Devices",
+                    "DeviceCgroupRules",
+                    "DeviceRequests",
+                    "Ulimits",
+                    "MemorySwappiness",
+                    "OomKillDisable",
+                    "PidsLimit",
+                    "MaskedPaths",
+                    "ReadonlyPaths"});
+  for (const char* name : {"Dns", "DnsOptions", "DnsSearch"}) {
+    if (out[name].get_array().empty()) out[name] = nullptr;
   }
-  for (const char* name : {"Devices", "Dns", "DnsOptions", "DnsSearch"}) {
-    if (!out.contains(name)) out[name] = json::array();
+  if (auto* mounts = out.if_contains("Mounts")) {
+    for (auto& mount : mounts->as_array()) omit_empty_mount(mount.as_object());
+  }
+  if (!host.privileged) {
+    if (!host.masked_paths) out["MaskedPaths"] = codec::write_json(container::default_masked_paths());
+    if (!host.readonly_paths) out["ReadonlyPaths"] = codec::write_json(container::default_readonly_paths());
   }
   if (host.port_bindings.empty()) out["PortBindings"] = json::object();
   if (host.console_size.size() != 2) out["ConsoleSize"] = json::array{0, 0};
+  if (version < Version{1, 42}) {
+    out["KernelMemory"] = 0;
+    out["KernelMemoryTCP"] = 0;
+  }
+  if (version < Version{1, 43}) out.erase("Annotations");
   return out;
 }
 
@@ -250,7 +316,7 @@ json::object format_inspect(const ContainerRecord& record, const InspectFacts& f
   out["ProcessLabel"] = "";
   out["AppArmorProfile"] = "";
   out["ExecIDs"] = null_if_empty(facts.exec_ids);
-  out["HostConfig"] = host_config_object(record.host_config);
+  out["HostConfig"] = host_config_object(record.host_config, version);
   out["GraphDriver"] = graph_driver(facts);
   if (facts.sizes) {
     out["SizeRw"] = facts.sizes->first;
@@ -272,8 +338,8 @@ json::object format_row(const ContainerRecord& record, const RowFacts& facts, Ve
   out["Created"] = unix_seconds(record.created);
   out["Ports"] = port_rows(record);
   if (facts.sizes) {
-    out["SizeRw"] = facts.sizes->first;
-    out["SizeRootFs"] = facts.sizes->second;
+    if (facts.sizes->first != 0) out["SizeRw"] = facts.sizes->first;
+    if (facts.sizes->second != 0) out["SizeRootFs"] = facts.sizes->second;
   }
   out["Labels"] = codec::write_json(record.config.labels);
   out["State"] = record.state.status;

@@ -5,9 +5,12 @@
 namespace sampan::api {
 namespace {
 
-json::value tags_or_none(const std::vector<std::string>& names, const char* none, Version version) {
+/// Until 1.43 an image without any name was shown with "<none>" for both kinds, and a missing kind as null.
+json::value names_or_none(const image::ImageRecord& image, const std::vector<std::string>& names, const char* none,
+                          Version version) {
   if (!names.empty() || version >= Version{1, 43}) return codec::write_json(names);
-  return json::array{none};
+  if (image.repo_tags.empty() && image.repo_digests.empty()) return json::array{none};
+  return nullptr;
 }
 
 /// The image's configuration with the members that a container's has; before 1.50 all of them were shown.
@@ -47,8 +50,8 @@ json::object format_image_row(const image::ImageRecord& image, const ImageRow& r
   json::object out;
   out["Id"] = image.id;
   out["ParentId"] = image.parent;
-  out["RepoTags"] = tags_or_none(image.repo_tags, "<none>:<none>", version);
-  out["RepoDigests"] = tags_or_none(image.repo_digests, "<none>@<none>", version);
+  out["RepoTags"] = names_or_none(image, image.repo_tags, "<none>:<none>", version);
+  out["RepoDigests"] = names_or_none(image, image.repo_digests, "<none>@<none>", version);
   out["Created"] = unix_seconds(image.config.created);
   out["Size"] = image.size;
   if (version < Version{1, 44}) out["VirtualSize"] = image.size;

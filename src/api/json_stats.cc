@@ -25,8 +25,7 @@ json::object empty_cpu_stats() {
           {"throttling_data", json::object{{"periods", 0}, {"throttled_periods", 0}, {"throttled_time", 0}}}};
 }
 
-json::value blkio_list(const std::vector<cgroup::BlkioEntry>& entries) {
-  if (entries.empty()) return nullptr;
+json::array blkio_list(const std::vector<cgroup::BlkioEntry>& entries) {
   json::array out;
   for (const auto& entry : entries) {
     out.push_back(json::object{
@@ -40,6 +39,17 @@ json::object blkio_stats(const cgroup::Stats& stats) {
                    {"io_serviced_recursive", blkio_list(stats.io_serviced)}};
   for (const char* name : {"io_queue_recursive", "io_service_time_recursive", "io_wait_time_recursive",
                            "io_merged_recursive", "io_time_recursive", "sectors_recursive"}) {
+    out[name] = json::array();
+  }
+  return out;
+}
+
+/// On version 2, and of a container that does not run, nothing is counted there.
+json::object empty_blkio_stats() {
+  json::object out;
+  for (const char* name :
+       {"io_service_bytes_recursive", "io_serviced_recursive", "io_queue_recursive", "io_service_time_recursive",
+        "io_wait_time_recursive", "io_merged_recursive", "io_time_recursive", "sectors_recursive"}) {
     out[name] = nullptr;
   }
   return out;
@@ -74,7 +84,6 @@ json::object format_stats(const container::ContainerRecord& record, const StatsS
   json::object out;
   out["name"] = "/" + record.name;
   out["id"] = record.id;
-  out["os_type"] = "linux";
   out["read"] = codec::format_rfc3339(sample.read);
   out["preread"] = previous ? codec::format_rfc3339(previous->read) : kNoTime;
   json::object pids{{"current", sample.cgroup.pids_current}};
@@ -94,11 +103,10 @@ json::object format_stats_stub(const container::ContainerRecord& record) {
   json::object out;
   out["name"] = "/" + record.name;
   out["id"] = record.id;
-  out["os_type"] = "linux";
   out["read"] = kNoTime;
   out["preread"] = kNoTime;
   out["pids_stats"] = json::object();
-  out["blkio_stats"] = blkio_stats({});
+  out["blkio_stats"] = empty_blkio_stats();
   out["num_procs"] = 0;
   out["storage_stats"] = json::object();
   out["cpu_stats"] = empty_cpu_stats();

@@ -125,7 +125,7 @@ Result<http::Response> disk_usage(Call& call) {
   }
   if (wants(call, "container")) out["Containers"] = TRY(container_usage(call));
   if (wants(call, "volume")) out["Volumes"] = TRY(volume_usage(call));
-  if (wants(call, "build-cache")) out["BuildCache"] = json::array();
+  if (wants(call, "build-cache")) out["BuildCache"] = nullptr;
   if (call.version < Version{1, 42}) out["BuilderSize"] = 0;
   return json_answer(200, out);
 }

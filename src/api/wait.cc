@@ -53,6 +53,7 @@ async::Task<Result<void>> stream_wait(Call& call, StreamContext context) {
     if (!result && context.exchange.cancel().cancelled()) co_return Result<void>();
   }
   json::object body{{"StatusCode", result->status_code}};
+  if (call.version < Version{1, 42}) body["Error"] = nullptr;
   if (!result->error.empty()) body["Error"] = json::object{{"Message", json::string(result->error)}};
   CO_TRY(co_await context.exchange.write_chunk(codec::format_json(body) + "\n"));
   co_return co_await context.exchange.finish_stream();

@@ -13,20 +13,21 @@ constexpr std::string_view kDefault[] = {"CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP
                                          "CAP_KILL",    "CAP_AUDIT_WRITE"};
 
 /// "ALL" or a name with its prefix.
-Result<std::string> canonical(const std::string& text) {
+Result<std::string> canonical(const std::string& text, const char* field) {
   std::string name = to_upper(text);
   if (name == "ALL") return name;
   if (!name.starts_with("CAP_")) name = "CAP_" + name;
   if (!sys::capability_of_name(name)) {
-    return fail(Code::InvalidArgument, "invalid capability: \"{}\"", text);
+    return fail(Code::InvalidArgument, "invalid {}: unknown capability: \"{}\"", field, name);
   }
   return name;
 }
 
-Result<std::vector<std::string>> canonical_list(const std::optional<std::vector<std::string>>& list) {
+Result<std::vector<std::string>> canonical_list(const std::optional<std::vector<std::string>>& list,
+                                                const char* field) {
   std::vector<std::string> out;
   if (!list) return out;
-  for (const auto& text : *list) out.push_back(TRY(canonical(text)));
+  for (const auto& text : *list) out.push_back(TRY(canonical(text, field)));
   return out;
 }
 
@@ -39,8 +40,8 @@ bool contains(const std::vector<std::string>& list, std::string_view name) {
 Result<std::vector<std::string>> plan_capabilities(const HostConfig& host) {
   auto all = sys::capability_names();
   if (host.privileged) return std::vector<std::string>(all.begin(), all.end());
-  auto add = TRY(canonical_list(host.cap_add));
-  auto drop = TRY(canonical_list(host.cap_drop));
+  auto add = TRY(canonical_list(host.cap_add, "CapAdd"));
+  auto drop = TRY(canonical_list(host.cap_drop, "CapDrop"));
   auto is_default = [](std::string_view name) { return std::ranges::find(kDefault, name) != std::end(kDefault); };
   std::vector<std::string> out;
   for (std::string_view name : all) {

@@ -18,18 +18,26 @@ Result<void> refuse_unsupported(const HostConfig& host) {
   auto filled = [](const auto& list) { return list && !list->empty(); };
   const Refusal refusals[] = {
       {filled(host.device_requests), "DeviceRequests"},
-      {host.cpu_count != 0, "CpuCount"},
-      {host.cpu_percent != 0, "CpuPercent"},
-      {host.io_maximum_iops != 0, "IOMaximumIOps"},
-      {host.io_maximum_bandwidth != 0, "IOMaximumBandwidth"},
-      {!host.storage_opt.empty(), "StorageOpt"},
-      {!host.isolation.empty() && host.isolation != "default", "Isolation"},
-      {!host.volume_driver.empty() && host.volume_driver != "local", "VolumeDriver"},
       {!host.cgroup.empty(), "Cgroup"},
       {!host.userns_mode.empty() && host.userns_mode != "host", "UsernsMode"},
   };
   for (const auto& refusal : refusals) {
     if (refusal.set) return fail(Code::NotImplemented, "HostConfig.{} is not implemented", refusal.field);
+  }
+  if (host.io_maximum_iops != 0 || host.io_maximum_bandwidth != 0) {
+    return fail(Code::InvalidArgument, "Invalid QoS settings: linux does not support configuration of maximum {}",
+                host.io_maximum_bandwidth != 0 ? "bandwidth" : "IOPs");
+  }
+  if (!host.isolation.empty() && host.isolation != "default") {
+    return fail(Code::InvalidArgument, "Invalid isolation: \"{}\" - linux only supports 'default'", host.isolation);
+  }
+  for (const auto& [name, value] : host.storage_opt) {
+    if (to_lower(name) != "size") return fail(Code::InvalidArgument, "Unknown option {}", name);
+    return fail(Code::InvalidArgument, "--storage-opt size={} needs project quotas, which are not implemented", value);
+  }
+  if (!host.volume_driver.empty() && host.volume_driver != "local") {
+    return fail(Code::InvalidArgument, "error looking up volume plugin {}: plugin \"{}\" not found", host.volume_driver,
+                host.volume_driver);
   }
   if (!host.runtime.empty() && host.runtime != "runc" && host.runtime != "sampan" &&
       host.runtime != "io.containerd.runc.v2") {
@@ -40,7 +48,9 @@ Result<void> refuse_unsupported(const HostConfig& host) {
 
 Result<void> validate_cpuset(const std::string& text, uint32_t cpus, const char* field) {
   if (text.empty()) return {};
-  auto bad = [&] { return fail(Code::InvalidArgument, "Invalid value {} for cpuset {}", text, field); };
+  auto bad = [&] {
+    return fail(Code::InvalidArgument, "Invalid value {} for cpuset {}: invalid format: {}", text, field, text);
+  };
   for (const auto& piece : split(text, ',')) {
     auto range = split_once(piece, '-');
     auto first = parse_uint(range ? range->first : std::string_view(piece));
@@ -50,6 +60,16 @@ Result<void> validate_cpuset(const std::string& text, uint32_t cpus, const char*
       return fail(Code::InvalidArgument, "Requested CPUs are not available - requested {}, available: 0-{}", text,
                   cpus - 1);
     }
+  }
+  return {};
+}
+
+Result<void> validate_nodes(const std::string& text, uint32_t nodes) {
+  for (const auto& piece : split(text, ',')) {
+    auto last = parse_uint(piece.substr(piece.find('-') + 1));
+    if (nodes == 0 || !last || *last < nodes) continue;
+    return fail(Code::InvalidArgument, "Requested memory nodes are not available - requested {}, available: {}", text,
+                nodes == 1 ? "0" : fmt::format("0-{}", nodes - 1));
   }
   return {};
 }
@@ -79,7 +99,8 @@ Result<void> validate_memory(const Resources& r) {
 
 Result<void> validate_cpu(const Resources& r, uint32_t cpus) {
   if (r.nano_cpus > 0 && (r.cpu_period > 0 || r.cpu_quota > 0)) {
-    return fail(Code::InvalidArgument, "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set");
+    return fail(Code::InvalidArgument, "Conflicting options: Nano CPUs and CPU {} cannot both be set",
+                r.cpu_period > 0 ? "Period" : "Quota");
   }
   if (r.nano_cpus < 0 || r.nano_cpus > static_cast<int64_t>(cpus) * 1'000'000'000) {
     return fail(Code::InvalidArgument, "Range of CPUs is from 0.01 to {}.00, as there are only {} CPUs available", cpus,
@@ -222,6 +243,64 @@ Result<void> validate_modes(const ContainerSpec& spec) {
   return {};
 }
 
+Result<void> validate_port(std::string_view text) {
+  auto parts = split_once(text, '/');
+  auto number = parse_uint(parts ? parts->first : text);
+  std::string protocol = to_lower(parts ? parts->second : std::string_view("tcp"));
+  const bool known = protocol == "tcp" || protocol == "udp" || protocol == "sctp";
+  if (number && *number > 0 && *number <= UINT16_MAX && known) return {};
+  return fail(Code::InvalidArgument, "invalid port specification: \"{}\"", text);
+}
+
+/// "", "8080" or "8000-8010".
+Result<void> validate_host_port(std::string_view text) {
+  if (text.empty()) return {};
+  auto range = split_once(text, '-');
+  auto first = parse_uint(range ? range->first : text), last = range ? parse_uint(range->second) : first;
+  if (first && last && *first <= *last && *last <= UINT16_MAX) return {};
+  return fail(Code::InvalidArgument, "invalid port specification: \"{}\"", text);
+}
+
+Result<void> validate_ports(const HostConfig& host) {
+  for (const auto& [port, bindings] : host.port_bindings) {
+    TRY(validate_port(port));
+    if (!bindings) continue;
+    for (const auto& binding : *bindings) TRY(validate_host_port(binding.host_port));
+  }
+  return {};
+}
+
+Result<void> validate_names(const HostConfig& host) {
+  if (host.extra_hosts) {
+    for (const auto& text : *host.extra_hosts) {
+      if (text.find(':') == std::string::npos)
+        return fail(Code::InvalidArgument, "bad format for add-host: \"{}\"", text);
+    }
+  }
+  if (host.links) {
+    for (const auto& text : *host.links) {
+      if (text.empty() || split(text, ':').size() > 2)
+        return fail(Code::InvalidArgument, "bad format for links: {}", text);
+    }
+  }
+  return {};
+}
+
+/// What is set and has no effect here, as Docker says it.
+void warn_of_discarded(HostConfig& host, std::vector<std::string>& warnings) {
+  if (host.cpu_count > 0) {
+    warnings.emplace_back("linux does not support CPU count. Count discarded.");
+    host.cpu_count = 0;
+  }
+  if (host.cpu_percent > 0) {
+    warnings.emplace_back("linux does not support CPU percent. Percent discarded.");
+    host.cpu_percent = 0;
+  }
+  if (host.network_mode == "host" && (!host.port_bindings.empty() || host.publish_all_ports)) {
+    warnings.emplace_back("Published ports are discarded when using host network mode");
+  }
+}
+
 Result<void> validate_host(const ContainerSpec& spec, uint32_t cpus) {
   const HostConfig& host = spec.host_config;
   TRY(refuse_unsupported(host));
@@ -229,6 +308,8 @@ Result<void> validate_host(const ContainerSpec& spec, uint32_t cpus) {
   TRY(validate_restart(host));
   TRY(validate_modes(spec));
   TRY(validate_sysctls(host));
+  TRY(validate_ports(host));
+  TRY(validate_names(host));
   TRY(plan_capabilities(host));
   if (host.oom_score_adj < -1000 || host.oom_score_adj > 1000) {
     return fail(Code::InvalidArgument, "Invalid value {}, range for oom score adj is [-1000, 1000]",
@@ -247,17 +328,14 @@ Result<void> validate_host(const ContainerSpec& spec, uint32_t cpus) {
 }
 
 void merge_env(const std::vector<std::string>& image, std::vector<std::string>& env) {
-  std::vector<std::string> merged;
+  // The container's own stand first. A name without "=" unsets the variable: it stays, and plan_env() leaves it out.
   auto name_of = [](const std::string& text) { return text.substr(0, text.find('=')); };
+  const size_t own = env.size();
   for (const auto& variable : image) {
-    bool overridden = std::ranges::any_of(env, [&](const auto& own) { return name_of(own) == name_of(variable); });
-    if (!overridden) merged.push_back(variable);
+    bool overridden = false;
+    for (size_t i = 0; i < own; ++i) overridden = overridden || name_of(env[i]) == name_of(variable);
+    if (!overridden) env.push_back(variable);
   }
-  // A name without "=" asks for the variable to be unset.
-  for (auto& variable : env) {
-    if (variable.find('=') != std::string::npos) merged.push_back(std::move(variable));
-  }
-  env = std::move(merged);
 }
 
 void merge_health(const oci::HealthConfig& image, std::optional<oci::HealthConfig>& own) {
@@ -272,6 +350,8 @@ void merge_health(const oci::HealthConfig& image, std::optional<oci::HealthConfi
   if (own->start_interval == 0) own->start_interval = image.start_interval;
   if (own->retries == 0) own->retries = image.retries;
 }
+
+}  // namespace
 
 void merge_image(const oci::ImageConfig& image, ContainerConfig& config) {
   if (config.user.empty()) config.user = image.user;
@@ -289,6 +369,8 @@ void merge_image(const oci::ImageConfig& image, ContainerConfig& config) {
   if (config.stop_signal.empty()) config.stop_signal = image.stop_signal;
   if (!config.shell) config.shell = image.shell;
 }
+
+namespace {
 
 void fill_path_and_args(ContainerRecord& record) {
   std::vector<std::string> argv;
@@ -333,6 +415,7 @@ Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::Imag
   TRY(validate_name(facts.name));
   TRY(validate_config(spec.config));
   TRY(validate_host(spec, facts.cpus));
+  TRY(validate_nodes(spec.host_config.cpuset_mems, facts.memory_nodes));
   ContainerRecord record;
   record.id = facts.id;
   record.name = facts.name;
@@ -344,6 +427,7 @@ Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::Imag
     merge_image(image->config.config, record.config);
   }
   fill_defaults(record);
+  warn_of_discarded(record.host_config, warnings);
   fill_path_and_args(record);
   if (record.path.empty()) return fail(Code::InvalidArgument, "no command specified");
   record.networks = spec.networking_config.endpoints_config;

@@ -10,8 +10,7 @@ namespace {
 /// Absolute, without "." and "..", single slashes, no trailing one. Errors: InvalidArgument.
 Result<std::string> clean_destination(std::string_view path) {
   if (path.empty() || path[0] != '/') {
-    return fail(Code::InvalidArgument, "invalid mount config: invalid mount path: '{}' mount path must be absolute",
-                path);
+    return fail(Code::InvalidArgument, "invalid mount path: '{}' mount path must be absolute", path);
   }
   std::vector<std::string> out;
   for (auto& piece : split(path, '/')) {
@@ -22,7 +21,7 @@ Result<std::string> clean_destination(std::string_view path) {
     }
     out.push_back(std::move(piece));
   }
-  if (out.empty()) return fail(Code::InvalidArgument, "invalid volume specification: destination can't be '/'");
+  if (out.empty()) return fail(Code::InvalidArgument, "invalid specification: destination can't be '/'");
   return "/" + join(out, "/");
 }
 
@@ -59,7 +58,7 @@ Result<MountPlan> parse_bind(const std::string& text) {
   plan.point.type = "volume";
   if (parts.size() == 1) {
     plan.anonymous = true;
-    plan.point.destination = TRY(clean_destination(parts[0]));
+    plan.point.destination = TRY_CONTEXT(clean_destination(parts[0]), "invalid volume specification: '" + text + "'");
     return plan;
   }
   if (parts[0].empty()) return fail(Code::InvalidArgument, "invalid volume specification: '{}'", text);
@@ -77,19 +76,20 @@ Result<MountPlan> parse_bind(const std::string& text) {
                   parts[0], parts[0]);
     }
     plan.point.name = parts[0];
+    plan.point.mode = "z";  // what Docker shows for a named volume without a mode
   }
-  plan.point.destination = TRY(clean_destination(parts[1]));
+  plan.point.destination =
+      TRY_CONTEXT(clean_destination(parts[1]), "invalid volume specification: '" + text +
+                                                   "': invalid mount config for type \"" + plan.point.type + "\"");
   if (parts.size() == 3) TRY(apply_bind_options(plan, parts[2], text));
   return plan;
 }
 
 Result<MountPlan> plan_bind_mount(const MountSpec& mount) {
   MountPlan plan;
-  if (mount.source.empty() || mount.source[0] != '/') {
-    return fail(Code::InvalidArgument,
-                "invalid mount config for type \"bind\": invalid mount path: '{}' mount path must be absolute",
-                mount.source);
-  }
+  if (mount.source.empty()) return fail(Code::InvalidArgument, "field Source must not be empty");
+  if (mount.source[0] != '/')
+    return fail(Code::InvalidArgument, "invalid mount path: '{}' mount path must be absolute", mount.source);
   plan.point.source = mount.source;
   plan.point.propagation = "rprivate";
   if (const auto& options = mount.bind_options) {
@@ -108,10 +108,10 @@ Result<MountPlan> plan_bind_mount(const MountSpec& mount) {
 Result<MountPlan> plan_volume_mount(const MountSpec& mount) {
   MountPlan plan;
   plan.point.name = mount.source;
+  plan.point.mode = "z";
   plan.anonymous = mount.source.empty();
   if (!mount.source.empty() && (mount.source.size() < 2 || !is_safe_component(mount.source))) {
-    return fail(Code::InvalidArgument, "invalid mount config for type \"volume\": invalid volume name \"{}\"",
-                mount.source);
+    return fail(Code::InvalidArgument, "invalid volume name \"{}\"", mount.source);
   }
   if (const auto& options = mount.volume_options) {
     plan.no_copy = options->no_copy;
@@ -127,8 +127,7 @@ Result<MountPlan> plan_volume_mount(const MountSpec& mount) {
 
 Result<MountPlan> plan_tmpfs_mount(const MountSpec& mount) {
   MountPlan plan;
-  if (!mount.source.empty())
-    return fail(Code::InvalidArgument, "invalid mount config for type \"tmpfs\": field Source must not be specified");
+  if (!mount.source.empty()) return fail(Code::InvalidArgument, "field Source must not be specified");
   if (const auto& options = mount.tmpfs_options) {
     if (options->size_bytes > 0) plan.tmpfs_options.push_back(fmt::format("size={}", options->size_bytes));
     if (options->mode != 0) plan.tmpfs_options.push_back(fmt::format("mode={:o}", options->mode));
@@ -137,7 +136,19 @@ Result<MountPlan> plan_tmpfs_mount(const MountSpec& mount) {
   return plan;
 }
 
-Result<MountPlan> plan_mount_spec(const MountSpec& mount) {
+/// The options of another type than the mount's own are a mistake, never ignored.
+Result<void> check_mount_fields(const MountSpec& mount) {
+  const std::string& type = mount.type;
+  if (mount.target.empty()) return fail(Code::InvalidArgument, "field Target must not be empty");
+  const char* foreign = mount.bind_options && type != "bind"       ? "BindOptions"
+                        : mount.volume_options && type != "volume" ? "VolumeOptions"
+                        : mount.tmpfs_options && type != "tmpfs"   ? "TmpfsOptions"
+                                                                   : nullptr;
+  if (foreign) return fail(Code::InvalidArgument, "field {} must not be specified", foreign);
+  return {};
+}
+
+Result<MountPlan> plan_typed_mount(const MountSpec& mount) {
   MountPlan plan;
   if (mount.type == "bind")
     plan = TRY(plan_bind_mount(mount));
@@ -146,21 +157,26 @@ Result<MountPlan> plan_mount_spec(const MountSpec& mount) {
   else if (mount.type == "tmpfs")
     plan = TRY(plan_tmpfs_mount(mount));
   else if (mount.type == "image" || mount.type == "npipe" || mount.type == "cluster") {
-    return fail(Code::NotImplemented, "mounts of type \"{}\" are not implemented", mount.type);
+    return fail(Code::NotImplemented, "mounts of this type are not implemented");
   } else {
-    return fail(Code::InvalidArgument, "mount type unknown: \"{}\"", mount.type);
+    return fail(Code::InvalidArgument, "mount type unknown");
   }
+  TRY(check_mount_fields(mount));
   plan.point.type = mount.type;
   plan.point.destination = TRY(clean_destination(mount.target));
   plan.point.rw = !mount.read_only;
   return plan;
 }
 
+Result<MountPlan> plan_mount_spec(const MountSpec& mount) {
+  return TRY_CONTEXT(plan_typed_mount(mount), "invalid mount config for type \"" + mount.type + "\"");
+}
+
 Result<void> add_tmpfs(const HostConfig& host, std::vector<MountPlan>& plans) {
   for (const auto& [path, options] : host.tmpfs) {
     MountPlan plan;
     plan.point.type = "tmpfs";
-    plan.point.destination = TRY(clean_destination(path));
+    plan.point.destination = TRY_CONTEXT(clean_destination(path), "invalid mount config for type \"tmpfs\"");
     plan.point.mode = options;
     for (const auto& word : split(options, ',')) {
       if (word == "ro")
@@ -207,7 +223,7 @@ Result<std::vector<MountPlan>> plan_mounts(const ContainerConfig& config, const 
     MountPlan plan;
     plan.point.type = "volume";
     plan.anonymous = true;
-    plan.point.destination = TRY(clean_destination(path));
+    plan.point.destination = TRY_CONTEXT(clean_destination(path), "invalid volume specification");
     add_unless_there(plans, std::move(plan));
   }
   for (auto& plan : plans) {

@@ -22,17 +22,20 @@
 namespace sampan::container {
 
 struct RecordFacts {
-  std::string id;         // 64 hexadecimal digits
-  std::string name;       // chosen by the engine when the client gave none
-  std::string created;    // RFC 3339
-  std::string directory;  // containers/<id>
-  uint32_t cpus = 1;      // for the check of --cpus and --cpuset-cpus
+  std::string id;             // 64 hexadecimal digits
+  std::string name;           // chosen by the engine when the client gave none
+  std::string created;        // RFC 3339
+  std::string directory;      // containers/<id>
+  uint32_t cpus = 1;          // for the check of --cpus and --cpuset-cpus
+  uint32_t memory_nodes = 0;  // of --cpuset-mems; 0: not known
 };
 
 /// Validates the request and merges it with its image (null: none needed). `warnings` are for the client.
 /// Errors: InvalidArgument with Docker's words; NotImplemented naming a HostConfig field that has no effect here.
 Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::ImageRecord* image,
                                     const RecordFacts& facts, std::vector<std::string>& warnings);
+/// What the image says and `config` does not: Docker's rules for each member.
+void merge_image(const oci::ImageConfig& image, ContainerConfig& config);
 /// The checks of make_record on resources alone, for update.
 Result<void> validate_resources(const Resources& resources, uint32_t cpus);
 
@@ -74,6 +77,9 @@ struct RuntimeFacts {
 Result<oci::Spec> make_runtime_spec(const ContainerRecord& record, const RuntimeFacts& facts);
 /// What changes in the cgroup, for a running container's update.
 oci::Resources make_resources(const HostConfig& host, const RuntimeFacts& facts);
+/// What is hidden, or read-only, in a container that is neither privileged nor asked for paths of its own.
+std::vector<std::string> default_masked_paths();
+std::vector<std::string> default_readonly_paths();
 /// The process of an exec in the container.
 oci::Process make_exec_process(const ContainerRecord& record, const std::vector<std::string>& cmd,
                                const std::vector<std::string>& env, const std::string& working_dir, bool tty,
@@ -82,7 +88,7 @@ oci::Process make_exec_process(const ContainerRecord& record, const std::vector<
 Result<std::optional<oci::Seccomp>> make_seccomp(const ContainerRecord& record);
 
 /// The 14 default capabilities changed by cap_add and cap_drop ("ALL", with or without "CAP_").
-/// Errors: InvalidArgument `invalid capability: "X"`.
+/// Errors: InvalidArgument `invalid CapAdd: unknown capability: "CAP_X"`.
 Result<std::vector<std::string>> plan_capabilities(const HostConfig& host);
 /// Docker's default profile for this architecture, with the rules that the capabilities unlock.
 oci::Seccomp default_seccomp(std::span<const std::string> capabilities);

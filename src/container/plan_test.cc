@@ -23,7 +23,7 @@ image::ImageRecord test_image() {
 }
 
 RecordFacts test_facts() {
-  return {std::string(64, '1'), "web", "2026-01-02T03:04:05Z", "/c/" + std::string(64, '1'), 4};
+  return {std::string(64, '1'), "web", "2026-01-02T03:04:05Z", "/c/" + std::string(64, '1'), 4, 2};
 }
 
 Result<ContainerRecord> record_of(std::string_view json) {
@@ -78,7 +78,7 @@ TEST(MakeRecord, merges_the_image_below_the_request) {
   auto record = record_of(R"({"Image":"x","Env":["LANG=zh"],"Labels":{"a":"b"}})");
   ASSERT_TRUE(record) << record.error().message();
   EXPECT_EQ(record->path, "sh");
-  EXPECT_THAT(record->config.env, ::testing::ElementsAre("PATH=/bin", "LANG=zh"));
+  EXPECT_THAT(record->config.env, ::testing::ElementsAre("LANG=zh", "PATH=/bin"));
   EXPECT_EQ(record->config.labels.at("from"), "image");
   EXPECT_EQ(record->config.hostname, std::string(12, '1'));
   EXPECT_EQ(record->host_config.network_mode, "bridge");
@@ -98,29 +98,46 @@ struct BadRequest {
 };
 TEST(MakeRecord, bad_requests_name_what_is_wrong) {
   const BadRequest cases[] = {
-      {R"({"HostConfig":{"Memory":1024}})", "Minimum memory limit allowed is 6MB"},
-      {R"({"HostConfig":{"MemorySwap":104857600}})", "set the Memory limit"},
-      {R"({"HostConfig":{"NanoCpus":9000000000}})", "only 4 CPUs available"},
-      {R"({"HostConfig":{"CpusetCpus":"7"}})", "Requested CPUs are not available"},
-      {R"({"HostConfig":{"CpusetCpus":"0-x"}})", "Invalid value 0-x"},
-      {R"({"HostConfig":{"CapAdd":["FLY"]}})", "invalid capability: \"FLY\""},
-      {R"({"HostConfig":{"RestartPolicy":{"Name":"sometimes"}}})", "unknown policy 'sometimes'"},
-      {R"({"HostConfig":{"AutoRemove":true,"RestartPolicy":{"Name":"always"}}})", "AutoRemove"},
-      {R"({"HostConfig":{"Sysctls":{"kernel.panic":"1"}}})", "not whitelisted"},
-      {R"({"HostConfig":{"NetworkMode":"host","Sysctls":{"net.ipv4.ip_forward":"1"}}})", "host network namespace"},
-      {R"({"HostConfig":{"PidMode":"other"}})", "invalid PID mode"},
-      {R"({"HostConfig":{"SecurityOpt":["seccomp={"]}})", "Decoding seccomp profile failed"},
-      {R"({"HostConfig":{"SecurityOpt":["magic=1"]}})", "invalid --security-opt"},
-      {R"({"HostConfig":{"LogConfig":{"Type":"json-file","Config":{"max-sizes":"1"}}}})",
+      {R"({"Image":"x","HostConfig":{"Memory":1024}})", "Minimum memory limit allowed is 6MB"},
+      {R"({"Image":"x","HostConfig":{"MemorySwap":104857600}})", "set the Memory limit"},
+      {R"({"Image":"x","HostConfig":{"NanoCpus":9000000000}})", "only 4 CPUs available"},
+      {R"({"Image":"x","HostConfig":{"CpusetCpus":"7"}})", "Requested CPUs are not available"},
+      {R"({"Image":"x","HostConfig":{"CpusetCpus":"0-x"}})", "Invalid value 0-x"},
+      {R"({"Image":"x","HostConfig":{"CapAdd":["FLY"]}})", "invalid CapAdd: unknown capability: \"CAP_FLY\""},
+      {R"({"Image":"x","HostConfig":{"RestartPolicy":{"Name":"sometimes"}}})", "unknown policy 'sometimes'"},
+      {R"({"Image":"x","HostConfig":{"AutoRemove":true,"RestartPolicy":{"Name":"always"}}})", "AutoRemove"},
+      {R"({"Image":"x","HostConfig":{"Sysctls":{"kernel.panic":"1"}}})", "not whitelisted"},
+      {R"({"Image":"x","HostConfig":{"NetworkMode":"host","Sysctls":{"net.ipv4.ip_forward":"1"}}})",
+       "host network namespace"},
+      {R"({"Image":"x","HostConfig":{"PidMode":"other"}})", "invalid PID mode"},
+      {R"({"Image":"x","HostConfig":{"SecurityOpt":["seccomp={"]}})", "Decoding seccomp profile failed"},
+      {R"({"Image":"x","HostConfig":{"SecurityOpt":["magic=1"]}})", "invalid --security-opt"},
+      {R"({"Image":"x","HostConfig":{"LogConfig":{"Type":"json-file","Config":{"max-sizes":"1"}}}})",
        "unknown log opt 'max-sizes'"},
-      {R"({"HostConfig":{"LogConfig":{"Type":"splunk"}}})", "no log driver named 'splunk'", Code::NotImplemented},
-      {R"({"HostConfig":{"DeviceRequests":[{"Count":1}]}})", "HostConfig.DeviceRequests", Code::NotImplemented},
-      {R"({"HostConfig":{"StorageOpt":{"size":"1G"}}})", "HostConfig.StorageOpt", Code::NotImplemented},
+      {R"({"Image":"x","HostConfig":{"LogConfig":{"Type":"splunk"}}})", "no log driver named 'splunk'",
+       Code::NotImplemented},
+      {R"({"Image":"x","HostConfig":{"DeviceRequests":[{"Count":1}]}})", "HostConfig.DeviceRequests",
+       Code::NotImplemented},
+      {R"({"Image":"x","HostConfig":{"StorageOpt":{"size":"1G"}}})", "project quotas"},
+      {R"({"Image":"x","HostConfig":{"StorageOpt":{"what":"1"}}})", "Unknown option what"},
+      {R"({"Image":"x","HostConfig":{"Isolation":"hyperv"}})", "linux only supports 'default'"},
+      {R"({"Image":"x","HostConfig":{"IOMaximumIOps":1}})", "maximum IOPs"},
+      {R"({"Image":"x","HostConfig":{"CpusetMems":"3"}})",
+       "memory nodes are not available - requested 3, available: 0-1"},
+      {R"({"Image":"x","HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"x"}]}}})",
+       "invalid port specification: \"x\""},
+      {R"({"Image":"x","HostConfig":{"PortBindings":{"80/what":null}}})", "invalid port specification: \"80/what\""},
+      {R"({"Image":"x","HostConfig":{"PortBindings":{"80":[{"HostPort":"9-8"}]}}})",
+       "invalid port specification: \"9-8\""},
+      {R"({"Image":"x","HostConfig":{"ExtraHosts":["nonsense"]}})", "bad format for add-host: \"nonsense\""},
+      {R"({"Image":"x","HostConfig":{"Links":["a:b:c"]}})", "bad format for links: a:b:c"},
+      {R"({"HostConfig":{"Memory":0}})", "config cannot be empty in order to create a container"},
+      {"", "invalid JSON: got EOF while reading request body"},
       {R"({"StopSignal":"SIGNOPE"})", "invalid signal: SIGNOPE"},
       {R"({"WorkingDir":"rel"})", "absolute path"},
       {R"({"Healthcheck":{"Interval":5}})", "Interval in Healthcheck"},
       {R"({"Env":["=x"]})", "invalid environment variable"},
-      {R"({"HostConfig":{"Memory":"lots"}})", "HostConfig.Memory must be an integer"},
+      {R"({"Image":"x","HostConfig":{"Memory":"lots"}})", "HostConfig.Memory must be an integer"},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.body);

@@ -152,7 +152,8 @@ std::vector<std::string> plan_env(const ContainerRecord& record) {
   if (!has("PATH=")) out.emplace_back(kDefaultPath);
   if (!record.config.hostname.empty() && !has("HOSTNAME=")) out.push_back("HOSTNAME=" + record.config.hostname);
   if (record.config.tty && !has("TERM=")) out.emplace_back("TERM=xterm");
-  out.insert(out.end(), record.config.env.begin(), record.config.env.end());
+  std::ranges::copy_if(record.config.env, std::back_inserter(out),
+                       [](const std::string& variable) { return variable.find('=') != std::string::npos; });
   return out;
 }
 
@@ -326,6 +327,13 @@ Result<oci::Spec> make_runtime_spec(const ContainerRecord& record, const Runtime
   linux_part.rootfs_propagation = shared ? "rslave" : "rprivate";
   spec.linux_ = std::move(linux_part);
   return spec;
+}
+
+std::vector<std::string> default_masked_paths() {
+  return {std::begin(kMasked), std::end(kMasked)};
+}
+std::vector<std::string> default_readonly_paths() {
+  return {std::begin(kReadonly), std::end(kReadonly)};
 }
 
 oci::Process make_exec_process(const ContainerRecord& record, const std::vector<std::string>& cmd,

@@ -1,14 +1,21 @@
 #include "container/spec.h"
 
+#include <algorithm>
+
+#include "base/strings.h"
 #include "codec/json.h"
 
 namespace sampan::container {
 
 Result<ContainerSpec> parse_container_spec(std::string_view text) {
   ContainerSpec out;
+  if (trim(text).empty()) return fail(Code::InvalidArgument, "invalid JSON: got EOF while reading request body");
   auto value = TRY(codec::parse_json(text));
   const auto* object = value.if_object();
   if (!object) return fail(Code::InvalidArgument, "invalid JSON: the container's configuration must be an object");
+  bool configured = std::ranges::any_of(
+      *object, [](const auto& member) { return member.key() != "HostConfig" && member.key() != "NetworkingConfig"; });
+  if (!configured) return fail(Code::InvalidArgument, "config cannot be empty in order to create a container");
   // Older clients send Cmd and Entrypoint as one string.
   for (const char* key : {"Cmd", "Entrypoint"}) {
     auto* member = value.as_object().if_contains(key);

@@ -37,6 +37,7 @@ Result<void> Core::resize_container(const std::string& name, uint16_t rows, uint
   auto found = TRY(containers_.get(name));
   auto connection = found.cell->connection();
   if (!connection) return fail(Code::Conflict, "container {} is not running", found.record->id);
+  if (!found.record->config.tty) return {};  // nothing to resize, and nothing to complain of, as in Docker
   TRY(connection->resize("", rows, columns));
   tell(
       container_event(*found.record, "resize", {{"height", std::to_string(rows)}, {"width", std::to_string(columns)}}));

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "codec/json.h"
+#include "codec/text.h"
 
 namespace sampan::engine {
 
@@ -80,10 +81,42 @@ Result<void> apply_env(const std::string& arguments, oci::ImageConfig& config) {
   return {};
 }
 
+/// One of "--interval=30s", "--retries=3", ... before the kind.
+Result<void> apply_health_flag(std::string_view flag, oci::HealthConfig& health) {
+  auto parts = split_once(flag, '=');
+  if (!parts) return fail(Code::InvalidArgument, "HEALTHCHECK flag {} has no value", flag);
+  auto [name, value] = *parts;
+  if (name == "--retries") {
+    auto count = parse_uint(value);
+    if (!count || *count > INT32_MAX) return fail(Code::InvalidArgument, "HEALTHCHECK --retries: \"{}\"", value);
+    health.retries = static_cast<int64_t>(*count);
+    return {};
+  }
+  auto duration = codec::parse_go_duration(value);
+  if (!duration || *duration < 0) return fail(Code::InvalidArgument, "invalid duration \"{}\" for {}", value, name);
+  if (name == "--interval")
+    health.interval = *duration;
+  else if (name == "--timeout")
+    health.timeout = *duration;
+  else if (name == "--start-period")
+    health.start_period = *duration;
+  else if (name == "--start-interval")
+    health.start_interval = *duration;
+  else
+    return fail(Code::InvalidArgument, "unknown flag: {}", name);
+  return {};
+}
+
 Result<void> apply_health(const std::string& arguments, oci::ImageConfig& config) {
-  auto parts = split_once(arguments, ' ');
-  std::string kind = to_upper(parts ? parts->first : std::string_view(arguments));
   oci::HealthConfig health;
+  std::string_view rest = trim(arguments);
+  while (rest.starts_with("--")) {
+    size_t blank = std::min(rest.find_first_of(" \t"), rest.size());
+    TRY(apply_health_flag(rest.substr(0, blank), health));
+    rest = trim(rest.substr(blank));
+  }
+  auto parts = split_once(rest, ' ');
+  std::string kind = to_upper(parts ? parts->first : rest);
   if (kind == "NONE" && !parts) {
     health.test = {"NONE"};
   } else if (kind == "CMD" && parts) {
@@ -96,7 +129,7 @@ Result<void> apply_health(const std::string& arguments, oci::ImageConfig& config
       }
     }
   } else {
-    return fail(Code::InvalidArgument, "must be NONE or CMD");
+    return fail(Code::InvalidArgument, "HEALTHCHECK must be NONE or CMD");
   }
   config.healthcheck = std::move(health);
   return {};
@@ -126,6 +159,8 @@ Result<void> apply_one(const std::string& verb, const std::string& arguments, oc
     config.user = arguments;
   else if (verb == "STOPSIGNAL")
     config.stop_signal = arguments;
+  else if (verb == "SHELL")
+    config.shell = TRY(codec::from_json<std::vector<std::string>>(arguments));
   else if (verb == "ONBUILD")
     config.on_build.push_back(arguments);
   else if (verb == "WORKDIR")
@@ -133,7 +168,7 @@ Result<void> apply_one(const std::string& verb, const std::string& arguments, oc
   else if (verb == "LABEL") {
     for (auto& [name, value] : TRY(pairs_of(arguments))) config.labels[name] = value;
   } else {
-    return fail(Code::InvalidArgument, "{} is not a valid change command", verb);
+    return fail(Code::InvalidArgument, "{} is not a valid change command", to_lower(verb));
   }
   return {};
 }
@@ -149,7 +184,7 @@ Result<void> apply_changes(const std::vector<std::string>& changes, oci::ImageCo
       std::string verb = to_upper(line.substr(0, space));
       std::string arguments(space == std::string::npos ? std::string_view()
                                                        : trim(std::string_view(line).substr(space)));
-      TRY_CONTEXT(apply_one(verb, arguments, config), verb);
+      TRY(apply_one(verb, arguments, config));
     }
   }
   return {};

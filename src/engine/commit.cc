@@ -26,9 +26,7 @@ oci::ImageConfig image_config_of(const container::ContainerConfig& config) {
 
 }  // namespace
 
-Result<std::string> Core::commit_container(const std::string& name, const std::optional<oci::Reference>& tag,
-                                           const std::string& comment, const std::string& author, bool pause,
-                                           const std::vector<std::string>& changes) {
+Result<std::string> Core::commit_container(const std::string& name, const CommitOptions& options) {
   auto locked = TRY(lock_container(name));
   const ContainerRecord& record = *locked.record;
   auto status = container::status_of(record);
@@ -39,22 +37,28 @@ Result<std::string> Core::commit_container(const std::string& name, const std::o
   request.writable = SnapshotKey(record.id);
   request.parent_id = record.image_id;
   request.config = image_config_of(record.config);
-  TRY(apply_changes(changes, request.config));
+  if (options.config) {
+    container::ContainerConfig merged = *options.config;
+    container::merge_image(request.config, merged);
+    request.config = image_config_of(merged);
+    if (merged.on_build) request.config.on_build = *merged.on_build;
+  }
+  TRY(apply_changes(options.changes, request.config));
   request.history.created = now_text();
   std::vector<std::string> argv = {record.path};
   argv.insert(argv.end(), record.args.begin(), record.args.end());
   request.history.created_by = join(argv, " ");
-  request.history.author = author;
-  request.history.comment = comment;
+  request.history.author = options.author;
+  request.history.comment = options.comment;
   // Frozen while it is copied, so that the image holds one moment.
-  bool freeze = pause && status == container::Status::Running;
+  bool freeze = options.pause && status == container::Status::Running;
   if (freeze) TRY(cgroup_of(record).freeze());
   auto image = images_->commit(request);
   if (freeze) TRY(cgroup_of(record).thaw());
   std::string id = TRY(std::move(image));
-  if (tag) TRY(images_->tag(id, *tag));
-  Attributes more = {{"imageID", id}, {"comment", comment}};
-  if (tag) more["imageRef"] = tag->familiar();
+  if (options.tag) TRY(tag_image(id, *options.tag));
+  Attributes more = {{"imageID", id}, {"comment", options.comment}};
+  if (options.tag) more["imageRef"] = options.tag->familiar();
   tell(container_event(record, "commit", std::move(more)));
   return id;
 }

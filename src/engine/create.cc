@@ -28,6 +28,22 @@ Result<std::optional<image::ImageRecord>> Core::find_image(const container::Cont
   return std::optional(std::move(*image));
 }
 
+/// The containers whose namespaces are to be shared, and those that are linked, must be there.
+Result<void> Core::check_other_containers(const container::HostConfig& host) {
+  for (const auto* mode : {&host.pid_mode, &host.ipc_mode}) {
+    if (!mode->starts_with("container:")) continue;
+    auto other = containers_.get(mode->substr(10));
+    if (!other) return fail(Code::InvalidArgument, "{}", other.error().message());
+  }
+  if (!host.links) return {};
+  for (const auto& link : *host.links) {
+    std::string name = link.substr(0, link.find(':'));
+    auto other = containers_.get(name);
+    if (!other) return fail(Code::InvalidArgument, "could not get container for {}: {}", name, other.error().message());
+  }
+  return {};
+}
+
 Result<ContainerRecord> Core::draft_record(const container::ContainerSpec& spec, const image::ImageRecord* image,
                                            std::vector<std::string>& warnings) {
   container::RecordFacts facts;
@@ -35,10 +51,12 @@ Result<ContainerRecord> Core::draft_record(const container::ContainerSpec& spec,
   facts.created = now_text();
   facts.directory = container_dir(facts.id);
   facts.cpus = host_.online_cpus;
+  facts.memory_nodes = host_.memory_nodes;
   facts.name = spec.name.starts_with('/') ? spec.name.substr(1) : spec.name;
   for (const auto& piece : split(spec.host_config.cgroup_parent, '/')) {
     if (piece == "..") return fail(Code::InvalidArgument, "invalid cgroup parent: {}", spec.host_config.cgroup_parent);
   }
+  TRY(check_other_containers(spec.host_config));
   bool named = !facts.name.empty();
   for (int attempt = 0; !named; ++attempt) {
     facts.name = make_name(random_seed(), attempt);
@@ -55,6 +73,7 @@ Result<ContainerRecord> Core::draft_record(const container::ContainerSpec& spec,
     containers_.release_name(facts.name, facts.id);
     return record;
   }
+  fit_to_host(record->host_config, host_, warnings);
   auto networks = normalise_networks(*record);
   if (!networks) {
     containers_.release_name(facts.name, facts.id);

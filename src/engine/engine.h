@@ -114,6 +114,13 @@ struct WaitResult {
 struct RemoveOptions {
   bool force = false, volumes = false;
 };
+struct CommitOptions {
+  std::optional<oci::Reference> tag;
+  std::string comment, author;
+  bool pause = true;
+  std::vector<std::string> changes;                  // Dockerfile instructions
+  std::optional<container::ContainerConfig> config;  // what is set here wins over the container's
+};
 struct PruneResult {
   std::vector<std::string> deleted;
   std::vector<image::RemovedImage> images;
@@ -161,9 +168,7 @@ class Engine {
   virtual Result<void> export_container(const std::string& name, ByteSink& tar, const Cancel& cancel) = 0;
   /// Size of the writable layer, and with the image below it.
   virtual Result<std::pair<int64_t, int64_t>> container_size(const std::string& name) = 0;
-  virtual Result<std::string> commit_container(const std::string& name, const std::optional<oci::Reference>& tag,
-                                               const std::string& comment, const std::string& author, bool pause,
-                                               const std::vector<std::string>& changes) = 0;
+  virtual Result<std::string> commit_container(const std::string& name, const CommitOptions& options) = 0;
 
   /// Hands the client's connection to the container's shim. Not running: Conflict. On error the connection comes back
   /// to the caller through `client`.

@@ -438,7 +438,9 @@ TEST_F(EngineTest, stats_top_and_update_of_a_running_container) {
 TEST_F(EngineTest, commit_makes_an_image_of_what_the_container_wrote) {
   std::string id = run("maker", {"sh", "-c", "echo made > /made"});
   EXPECT_EQ(wait(id), 0);
-  auto image = engine_->commit_container(id, reference("made:1"), "", "", true, {"CMD [\"cat\", \"/made\"]"});
+  auto image = engine_->commit_container(
+      id,
+      {.tag = reference("made:1"), .comment = "", .author = "", .changes = {"CMD [\"cat\", \"/made\"]"}, .config = {}});
   ASSERT_OK(image);
   ContainerSpec next;
   next.config.image = "made:1";

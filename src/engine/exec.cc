@@ -71,7 +71,8 @@ Result<void> Core::start_exec(const std::string& id, bool detach, std::optional<
   }
   if (!pid) {
     auto error = exec_error(pid.error());
-    execs_.finish(id, container::start_failure_code(error.message()));
+    int code = container::start_failure_code(error.message());
+    execs_.finish(id, code == 128 ? 126 : code);  // an exec that could not start is 126 where a container is 128
     return error;
   }
   execs_.started(id, *pid);

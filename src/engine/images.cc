@@ -1,5 +1,7 @@
 // Images with their events, and guarded against removal under a container.
 
+#include <set>
+
 #include "engine/internal/core.h"
 
 namespace sampan::engine {
@@ -14,10 +16,18 @@ Result<void> Core::pull_image(const oci::Reference& reference, const std::option
   return {};
 }
 
+/// The image's labels with its name among them, as a container's events have them.
+Attributes Core::image_attributes(const std::string& id, const std::string& name) {
+  Attributes out;
+  if (auto image = images_->get(id)) out = image->config.config.labels;
+  out["name"] = name;
+  return out;
+}
+
 Result<void> Core::tag_image(const std::string& name, const oci::Reference& target) {
   auto image = TRY(images_->get(name));
   TRY(images_->tag(image.id, target));
-  tell(event_of("image", "tag", image.id, {{"name", target.familiar()}}));
+  tell(event_of("image", "tag", image.id, image_attributes(image.id, target.familiar())));
   return {};
 }
 
@@ -32,10 +42,16 @@ Result<std::vector<image::RemovedImage>> Core::remove_image(const std::string& n
     }
     return out;
   };
+  // The answer names the layers that went, too; events are about images.
+  std::set<std::string> ids = {image.id};
+  for (const auto& other : TRY(images_->list())) ids.insert(other.id);
+  const Attributes labels = image.config.config.labels;
   auto removed = TRY(images_->remove(name, force, !no_prune, used_by));
   for (const auto& item : removed) {
-    if (!item.untagged.empty()) tell(event_of("image", "untag", image.id, {{"name", item.untagged}}));
-    if (!item.deleted.empty()) tell(event_of("image", "delete", item.deleted, {{"name", item.deleted}}));
+    Attributes untagged = labels;
+    untagged["name"] = item.untagged;
+    if (!item.untagged.empty()) tell(event_of("image", "untag", image.id, std::move(untagged)));
+    if (ids.contains(item.deleted)) tell(event_of("image", "delete", item.deleted, {{"name", item.deleted}}));
   }
   return removed;
 }

@@ -87,12 +87,29 @@ Result<std::vector<MountPoint>> Core::volumes_from(const container::HostConfig& 
   if (!host.volumes_from) return out;
   for (const auto& text : *host.volumes_from) {
     auto from = TRY(parse_volumes_from(text));
-    auto other = TRY(containers_.get(from.container));
-    for (auto point : other.record->mounts) {
+    auto other = containers_.get(from.container);
+    // A bad request, not "not found": clients would pull the image then.
+    if (!other) return fail(Code::InvalidArgument, "{}", other.error().message());
+    for (auto point : other->record->mounts) {
       if (point.type == "tmpfs") continue;
       if (from.writable) point.rw = point.rw && *from.writable;
       out.push_back(std::move(point));
     }
+  }
+  return out;
+}
+
+std::vector<Event> Core::volume_events(const ContainerRecord& record, const std::string& action) const {
+  std::vector<Event> out;
+  for (const auto& point : record.mounts) {
+    if (point.type != "volume" || point.name.empty()) continue;
+    Attributes attributes = {{"driver", point.driver}, {"container", record.id}};
+    if (action == "mount") {
+      attributes["destination"] = point.destination;
+      attributes["propagation"] = point.propagation;
+      attributes["read/write"] = point.rw ? "true" : "false";
+    }
+    out.push_back(event_of("volume", action, point.name, std::move(attributes)));
   }
   return out;
 }

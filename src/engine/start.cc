@@ -177,6 +177,7 @@ Result<void> Core::finish_start(StartAttempt& attempt) {
   for (const auto& endpoint : attempt.endpoints) {
     events.push_back(network_event(endpoint.network_id, "connect", record.id));
   }
+  for (auto& event : volume_events(record, "mount")) events.push_back(std::move(event));
   events.push_back(container_event(record, "start"));
   TRY(save(record, std::move(events), [&] { return save_endpoints(record.id, attempt.endpoints); }));
   attempt.cell->endpoints = std::move(attempt.endpoints);

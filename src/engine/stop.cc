@@ -47,8 +47,12 @@ int signal_number(const ContainerRecord& record, int signal) {
 }
 
 /// A group that is gone is that of a container whose exit is under way.
+bool is_group_gone(const Error& error) {
+  return error.errno_value() == ENOENT || error.errno_value() == ENODEV;
+}
+
 Result<void> while_running(Result<void> done, const ContainerRecord& record) {
-  if (done || (done.error().errno_value() != ENOENT && done.error().errno_value() != ENODEV)) return done;
+  if (done || !is_group_gone(done.error())) return done;
   return fail(Code::Conflict, "container {} is not running", record.id);
 }
 
@@ -87,7 +91,8 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
   tell(container_event(record, "kill", {{"signal", std::to_string(signal)}}));
   // A frozen process takes no signal before it thaws.
   if (ends && container::status_of(record) == container::Status::Paused) {
-    TRY(cgroup_of(record).thaw());
+    auto thawed = cgroup_of(record).thaw();
+    if (!thawed && !is_group_gone(thawed.error())) return thawed;
     record.state.status = container::status_name(container::Status::Running);
     TRY(save(record, {}));
   }
@@ -158,6 +163,9 @@ Result<void> Core::restart_container(const std::string& name, std::optional<int>
   auto ended = end_run(name, number, timeout);
   mark(false);
   if (!ended && ended.error().code() != Code::NotModified) return ended;
+  if (ended) {
+    if (auto record = containers_.record(found.record->id)) tell(container_event(*record, "stop"));
+  }
   auto started = start_container(found.record->id);
   // Somebody else may have started it first: it runs anew all the same.
   if (!started && started.error().code() != Code::NotModified) {

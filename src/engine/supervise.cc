@@ -145,6 +145,7 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   for (const auto& endpoint : cell->endpoints) {
     events.push_back(network_event(endpoint.network_id, "disconnect", record.id));
   }
+  for (auto& event : volume_events(record, "unmount")) events.push_back(std::move(event));
   bool had_endpoints = !cell->endpoints.empty();
   // Before anybody hears of the exit: who was told may take the port at once.
   cell->netlink.reset();

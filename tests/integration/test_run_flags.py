@@ -187,7 +187,7 @@ def test_log_rotation_is_the_default(daemon, docker):
 
 @pytest.mark.parametrize("flags, words", [
     (["--gpus", "all"], "DeviceRequests"),
-    (["--storage-opt", "size=1G"], "StorageOpt"),
+    (["--storage-opt", "size=1G"], "project quotas"),
     (["--log-driver", "splunk"], "splunk"),
     (["--network", "no-such-net"], "no-such-net"),
     (["--memory", "1k"], "6MB"),
@@ -196,7 +196,7 @@ def test_log_rotation_is_the_default(daemon, docker):
     (["--security-opt", "apparmor=strict"], "apparmor"),
     (["-v", "bad:spec:is:this"], "invalid"),
     (["--runtime", "kata"], "kata"),
-    (["--volume-driver", "nfs", "-v", "x1:/y"], "VolumeDriver"),
+    (["--volume-driver", "nfs", "-v", "x1:/y"], "plugin \"nfs\" not found"),
     (["--userns", "private"], "serns"),
 ])
 def test_an_option_that_cannot_be_honoured_says_so(docker, flags, words):

@@ -38,6 +38,8 @@ Result<void> get_archive(Call& call, ByteSource& body, Reply& reply);
 Result<void> put_archive(Call& call, ByteSource& body, Reply& reply);
 Result<void> export_container(Call& call, ByteSource& body, Reply& reply);
 // exec.cc
+/// Errors: InvalidArgument "Invalid detach keys (x) provided"; an empty text means the default.
+Result<void> check_detach_keys(const std::string& keys);
 Result<http::Response> create_exec(Call& call);
 Result<http::Response> inspect_exec(Call& call);
 Result<http::Response> resize_exec(Call& call);
@@ -83,7 +85,7 @@ Result<http::Response> no_plugins(Call& call);
 Result<http::Response> no_such_plugin(Call& call);
 Result<http::Response> absent_plugins(Call& call);
 Result<http::Response> absent_session(Call& call);
-Result<http::Response> absent_websocket(Call& call);
+Result<http::Response> absent_checkpoints(Call& call);
 Result<http::Response> absent_cancel_build(Call& call);
 
 }  // namespace sampan::api

@@ -11,7 +11,7 @@ namespace sampan::api {
 
 /// ContainerConfig as inspect shows it: which empty members are null, which are missing.
 json::object container_config_object(const container::ContainerConfig& config);
-json::object host_config_object(const container::HostConfig& host);
+json::object host_config_object(const container::HostConfig& host, Version version);
 json::array format_mounts(const std::vector<container::MountPoint>& mounts);
 json::object format_endpoint(const container::EndpointSettings& endpoint, Version version);
 
@@ -19,7 +19,7 @@ json::object format_endpoint(const container::EndpointSettings& endpoint, Versio
 struct InspectFacts {
   std::string driver = "overlay2";
   std::vector<std::string> exec_ids;
-  std::string upper_dir, work_dir;
+  std::string upper_dir, work_dir, merged_dir;
   std::vector<std::string> lower_dirs;
   std::optional<std::pair<int64_t, int64_t>> sizes;  // writable layer, whole root
 };

@@ -21,6 +21,7 @@ async::Task<Result<void>> stream_logs(Call& call, StreamContext context);
 async::Task<Result<void>> stream_stats(Call& call, StreamContext context);
 async::Task<Result<void>> stream_wait(Call& call, StreamContext context);
 async::Task<Result<void>> stream_attach(Call& call, StreamContext context);
+async::Task<Result<void>> stream_attach_websocket(Call& call, StreamContext context);
 async::Task<Result<void>> stream_exec_start(Call& call, StreamContext context);
 
 }  // namespace sampan::api

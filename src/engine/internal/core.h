@@ -55,9 +55,7 @@ class Core final : public Engine {
                        bool copy_uid_gid, const Cancel& cancel) override;
   Result<void> export_container(const std::string& name, ByteSink& tar, const Cancel& cancel) override;
   Result<std::pair<int64_t, int64_t>> container_size(const std::string& name) override;
-  Result<std::string> commit_container(const std::string& name, const std::optional<oci::Reference>& tag,
-                                       const std::string& comment, const std::string& author, bool pause,
-                                       const std::vector<std::string>& changes) override;
+  Result<std::string> commit_container(const std::string& name, const CommitOptions& options) override;
   Result<void> attach_container(const std::string& name, sys::Fd& client, const shim::AttachOptions& options) override;
   Result<std::unique_ptr<logs::Reader>> open_logs(const std::string& name, const logs::ReadOptions& options) override;
   Result<std::shared_ptr<void>> wait_container(const std::string& name, WaitCondition condition,
@@ -135,11 +133,15 @@ class Core final : public Engine {
   Result<ContainerRecord> draft_record(const container::ContainerSpec& spec, const image::ImageRecord* image,
                                        std::vector<std::string>& warnings);
   Result<void> normalise_networks(ContainerRecord& record);
+  Result<void> check_other_containers(const container::HostConfig& host);
+  Attributes image_attributes(const std::string& id, const std::string& name);
   Result<void> build_container(ContainerRecord& record, const image::ImageRecord* image);
   void discard_container(const ContainerRecord& record);
   Result<std::vector<container::MountPoint>> volumes_from(const container::HostConfig& host);
   Result<void> create_mounts(ContainerRecord& record, std::vector<container::MountPlan>& plans);
   Result<void> create_volume(ContainerRecord& record, container::MountPlan& plan);
+  /// "mount" or "unmount" of each of the container's volumes.
+  std::vector<Event> volume_events(const ContainerRecord& record, const std::string& action) const;
   Result<void> fill_volumes(const ContainerRecord& record, const std::vector<container::MountPlan>& plans);
   Result<std::vector<oci::Mount>> resolve_mounts(const ContainerRecord& record);
   Result<oci::Mount> resolve_volume(const ContainerRecord& record, container::MountPlan& plan);

@@ -200,7 +200,7 @@ TEST(Execs, an_exec_starts_once_and_keeps_its_exit_code) {
   auto state = execs.get(id);
   EXPECT_EQ(state->exit_code, 4);
   EXPECT_FALSE(state->running);
-  EXPECT_EQ(state->pid, 0);
+  EXPECT_EQ(state->pid, 99);
   EXPECT_TRUE(execs.of("c1").empty());
 }
 

@@ -48,7 +48,7 @@ Result<ExecState> Execs::begin(const std::string& id) {
 void Execs::started(const std::string& id, int64_t pid) {
   std::lock_guard lock(mutex_);
   auto it = entries_.find(id);
-  if (it != entries_.end() && it->second.state.running) it->second.state.pid = pid;
+  if (it != entries_.end()) it->second.state.pid = pid;  // also of one that has ended meanwhile
 }
 
 std::optional<ExecState> Execs::finish(const std::string& id, int exit_code) {

@@ -4,6 +4,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/strings.h"
@@ -62,9 +63,48 @@ Result<HostFacts> read_host_facts() {
   out.online_cpus = online > 0 ? static_cast<uint32_t>(online) : 1;
   auto possible = sys::read_file("/sys/devices/system/cpu/possible");
   out.possible_cpus = possible ? count_cpus(*possible, out.online_cpus) : out.online_cpus;
+  if (auto nodes = sys::read_file("/sys/devices/system/node/online")) out.memory_nodes = count_cpus(*nodes, 0);
   out.memory_total = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   out.seccomp_available = sys::path_exists("/proc/sys/kernel/seccomp/actions_avail");
   return out;
+}
+
+void fit_to_host(container::HostConfig& config, const HostFacts& host, std::vector<std::string>& warnings) {
+  const bool v2 = host.cgroups.version == cgroup::Version::V2;
+  auto has_file = [&](const char* controller, std::initializer_list<const char*> names) {
+    auto root = host.cgroups.v1_roots.find(controller);
+    if (v2 || root == host.cgroups.v1_roots.end()) return v2;
+    return std::ranges::any_of(names, [&](const char* name) { return sys::path_exists(root->second + "/" + name); });
+  };
+  if (config.cgroupns_mode.empty()) config.cgroupns_mode = v2 && !config.privileged ? "private" : "host";
+  if (!config.oom_kill_disable && !v2) config.oom_kill_disable = false;
+  const bool weights = has_file("blkio", {"blkio.weight", "blkio.bfq.weight"});
+  if (config.blkio_weight != 0 && !weights) {
+    warnings.emplace_back(
+        "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.");
+    config.blkio_weight = 0;
+  }
+  if (config.blkio_weight_device && !config.blkio_weight_device->empty() && !weights) {
+    warnings.emplace_back(
+        "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.");
+    config.blkio_weight_device->clear();
+  }
+  if (config.memory_swap > 0 && !has_file("memory", {"memory.memsw.limit_in_bytes"})) {
+    warnings.emplace_back(
+        "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without "
+        "swap.");
+    config.memory_swap = -1;
+  }
+  if (config.memory_swappiness && *config.memory_swappiness != -1 && v2) {
+    warnings.emplace_back(
+        "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness "
+        "discarded.");
+    config.memory_swappiness.reset();
+  }
+  if (config.oom_kill_disable.value_or(false) && v2) {
+    warnings.emplace_back("Your kernel does not support OomKillDisable. OomKillDisable discarded.");
+    config.oom_kill_disable.reset();
+  }
 }
 
 codec::Time now() {

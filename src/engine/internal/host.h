@@ -15,10 +15,14 @@ namespace sampan::engine {
 struct HostFacts {
   cgroup::HostCgroups cgroups;
   uint32_t online_cpus = 1, possible_cpus = 1;
+  uint32_t memory_nodes = 0;  // 0: not known
   uint64_t memory_total = 0;
   bool seccomp_available = true;
 };
 Result<HostFacts> read_host_facts();
+
+/// Fills in the defaults that depend on the host, and takes out what its kernel cannot do, with Docker's warnings.
+void fit_to_host(container::HostConfig& config, const HostFacts& host, std::vector<std::string>& warnings);
 
 codec::Time now();
 /// now() as RFC 3339.
