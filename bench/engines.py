@@ -13,10 +13,8 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "integration"))
-from support import shims_below
+from support import BIN, ROOT, shims_below
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BIN = ROOT / "build" / "release" / "bin"
 TOOLS = ROOT / "build" / "tools"
 
 
