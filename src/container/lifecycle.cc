@@ -76,6 +76,7 @@ void forget_endpoints(ContainerRecord& record) {
 const char* ending_cause(const ContainerRecord& record, const ExitFacts& exit) {
   if (!exit.error.empty()) return "lost";
   if (record.manually_stopped) return "stop";
+  if (exit.unhealthy) return "unhealthy";
   if (record.state.oom_killed && exit.exit_code == 128 + SIGKILL) return "oom";
   return exit.signal != 0 ? "signal" : "exit";
 }
@@ -258,7 +259,15 @@ int start_failure_code(std::string_view error) {
   return 128;
 }
 
-RestartPlan plan_restart(const ContainerRecord& record, int64_t exit_code, std::chrono::milliseconds ran,
+bool restarts_unhealthy(const ContainerRecord& record) {
+  constexpr const char* kName = "sampan.restart-unhealthy";
+  for (const auto* words : {&record.host_config.annotations, &record.config.labels}) {
+    if (auto found = words->find(kName); found != words->end()) return found->second == "true";
+  }
+  return false;
+}
+
+RestartPlan plan_restart(const ContainerRecord& record, const ExitFacts& exit, std::chrono::milliseconds ran,
                          std::chrono::milliseconds previous) {
   using namespace std::chrono_literals;
   const auto& policy = record.host_config.restart_policy;
@@ -267,7 +276,9 @@ RestartPlan plan_restart(const ContainerRecord& record, int64_t exit_code, std::
   if (policy.name == "always" || policy.name == "unless-stopped") plan.restart = true;
   if (policy.name == "on-failure") {
     bool more = policy.maximum_retry_count == 0 || record.restart_count < policy.maximum_retry_count;
-    plan.restart = exit_code != 0 && more;
+    plan.restart = (exit.exit_code != 0 || exit.unhealthy) && more;
+  } else if (exit.unhealthy) {
+    plan.restart = true;
   }
   if (!plan.restart) return plan;
   bool fresh = previous <= 0ms || ran >= 10s;

@@ -54,6 +54,7 @@ struct ExitFacts {
   int64_t exit_code = 0;
   int64_t signal = 0;  // that ended init
   bool oom_killed = false;
+  bool unhealthy = false;   // the shim ended it because its health check failed
   std::string error;        // the end that nobody saw
   std::string finished_at;  // RFC 3339
 };
@@ -77,8 +78,12 @@ struct RestartPlan {
 };
 /// After an exit: whether and when the container is started again. The delay doubles from 100 ms to a minute and begins
 /// anew when the run lasted 10 s. `previous` is the delay used last, 0 for none.
-RestartPlan plan_restart(const ContainerRecord& record, int64_t exit_code, std::chrono::milliseconds ran,
+/// A container that was ended for its health is started again whatever its exit code, also without a policy, unless a
+/// limited one is used up.
+RestartPlan plan_restart(const ContainerRecord& record, const ExitFacts& exit, std::chrono::milliseconds ran,
                          std::chrono::milliseconds previous);
+/// The option beyond Docker: the annotation, or label, "sampan.restart-unhealthy" is "true".
+bool restarts_unhealthy(const ContainerRecord& record);
 /// Whether a container that does not run is started when the daemon starts.
 bool restarts_with_daemon(const ContainerRecord& record);
 /// Errors: InvalidArgument with Docker's words (unknown policy, count without on-failure, with auto-remove).

@@ -81,29 +81,47 @@ TEST(ContainerLifecycle, failed_start_keeps_created_and_gets_the_exit_code_of_th
 TEST(RestartPolicy, delay_doubles_to_a_minute_and_begins_anew_after_a_long_run) {
   auto record = record_in(Status::Running);
   record.host_config.restart_policy.name = "always";
-  EXPECT_EQ(plan_restart(record, 0, 1s, 0ms).delay, 100ms);
-  EXPECT_EQ(plan_restart(record, 0, 1s, 100ms).delay, 200ms);
-  EXPECT_EQ(plan_restart(record, 0, 1s, 50s).delay, 60s);
-  EXPECT_EQ(plan_restart(record, 0, 11s, 50s).delay, 100ms);
+  EXPECT_EQ(plan_restart(record, {.exit_code = 0}, 1s, 0ms).delay, 100ms);
+  EXPECT_EQ(plan_restart(record, {.exit_code = 0}, 1s, 100ms).delay, 200ms);
+  EXPECT_EQ(plan_restart(record, {.exit_code = 0}, 1s, 50s).delay, 60s);
+  EXPECT_EQ(plan_restart(record, {.exit_code = 0}, 11s, 50s).delay, 100ms);
 }
 
 TEST(RestartPolicy, on_failure_counts_and_ignores_success) {
   auto record = record_in(Status::Running);
   record.host_config.restart_policy = {"on-failure", 2};
-  EXPECT_FALSE(plan_restart(record, 0, 1s, 0ms).restart);
-  EXPECT_TRUE(plan_restart(record, 1, 1s, 0ms).restart);
+  EXPECT_FALSE(plan_restart(record, {.exit_code = 0}, 1s, 0ms).restart);
+  EXPECT_TRUE(plan_restart(record, {.exit_code = 1}, 1s, 0ms).restart);
   record.restart_count = 2;
-  EXPECT_FALSE(plan_restart(record, 1, 1s, 0ms).restart);
+  EXPECT_FALSE(plan_restart(record, {.exit_code = 1}, 1s, 0ms).restart);
 }
 
 TEST(RestartPolicy, a_manual_stop_ends_every_policy_but_always_comes_back_with_the_daemon) {
   auto record = record_in(Status::Exited);
   record.has_been_started = record.manually_stopped = true;
   record.host_config.restart_policy.name = "always";
-  EXPECT_FALSE(plan_restart(record, 1, 1s, 0ms).restart);
+  EXPECT_FALSE(plan_restart(record, {.exit_code = 1}, 1s, 0ms).restart);
   EXPECT_TRUE(restarts_with_daemon(record));
   record.host_config.restart_policy.name = "unless-stopped";
   EXPECT_FALSE(restarts_with_daemon(record));
+}
+
+TEST(RestartPolicy, an_unhealthy_end_restarts_under_every_policy_until_its_limit_or_a_stop) {
+  auto record = record_in(Status::Running);
+  ExitFacts unhealthy{.exit_code = 0, .unhealthy = true};
+  EXPECT_TRUE(plan_restart(record, unhealthy, 1s, 0ms).restart);
+  record.host_config.restart_policy = {"on-failure", 1};
+  EXPECT_TRUE(plan_restart(record, unhealthy, 1s, 0ms).restart);
+  record.restart_count = 1;
+  EXPECT_FALSE(plan_restart(record, unhealthy, 1s, 0ms).restart);
+  record.host_config.restart_policy = {"always", 0};
+  record.manually_stopped = true;
+  EXPECT_FALSE(plan_restart(record, unhealthy, 1s, 0ms).restart);
+  EXPECT_FALSE(restarts_unhealthy(record));
+  record.config.labels["sampan.restart-unhealthy"] = "true";
+  EXPECT_TRUE(restarts_unhealthy(record));
+  record.host_config.annotations["sampan.restart-unhealthy"] = "false";
+  EXPECT_FALSE(restarts_unhealthy(record));
 }
 
 TEST(RestartPolicy, auto_remove_and_a_policy_exclude_each_other) {

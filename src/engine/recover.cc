@@ -67,14 +67,13 @@ void Core::reconnect(const CellPtr& cell, std::vector<network::Endpoint>& live) 
     if (!ran) {
       // The daemon died between the start and its record. The container runs: say so.
       auto started = container::apply_started(*record, (*connection)->init_pid(), now_text());
-      start_health(cell, started);
+      start_health(started);
       if (!save(started, {container_event(started, "start")})) return;
       record = containers_.record(cell->id);
     }
     cell->endpoints = load_endpoints(cell->id);
     live.insert(live.end(), cell->endpoints.begin(), cell->endpoints.end());
     adopt_shim(cell, std::shared_ptr<shim::ShimConnection>(std::move(*connection)));
-    schedule_probe(cell, *record);
     return;
   }
   if (connection) (void)(*connection)->signal(SIGKILL);  // of another generation: nobody's any more

@@ -141,6 +141,7 @@ Result<void> Core::create_process(StartAttempt& attempt) {
   request.stdin_once = record.config.stdin_once;
   request.log = TRY(container::plan_log(record, record.log_path));
   request.netns = std::move(attempt.netns.ns);
+  plan_probes(attempt);
   (void)sys::remove_tree(request.dir);  // of an earlier run whose exit is in the record already
   auto connection = zygote_->create(std::move(request));
   if (!connection) return runtime_error(connection.error(), "runc create failed: unable to start container process");
@@ -172,7 +173,7 @@ Result<void> Core::release_process(StartAttempt& attempt) {
 Result<void> Core::finish_start(StartAttempt& attempt) {
   auto record = container::apply_started(attempt.record, attempt.started.pid, now_text());
   show_endpoints(record, attempt.endpoints);
-  start_health(attempt.cell, record);
+  start_health(record);
   std::vector<Event> events;
   for (const auto& endpoint : attempt.endpoints) {
     events.push_back(network_event(endpoint.network_id, "connect", record.id));
@@ -183,7 +184,6 @@ Result<void> Core::finish_start(StartAttempt& attempt) {
   attempt.cell->endpoints = std::move(attempt.endpoints);
   attempt.cell->netlink = std::move(attempt.netns.netlink);
   adopt_shim(attempt.cell, attempt.connection);
-  schedule_probe(attempt.cell, record);
   return {};
 }
 

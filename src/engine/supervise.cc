@@ -3,7 +3,6 @@
 
 #include "container/explain.h"
 #include "engine/internal/core.h"
-#include "engine/internal/health.h"
 #include "sys/file.h"
 
 namespace sampan::engine {
@@ -58,17 +57,17 @@ void Core::take_event(const CellPtr& cell, const shim::ShimEvent& event) {
                  {.exit_code = event.exit_code,
                   .signal = event.signal,
                   .oom_killed = event.oom_killed,
+                  .unhealthy = event.unhealthy,
                   .finished_at = event.time});
       break;
     case Kind::ExecExit:
-      if (event.exec_id.starts_with(kProbePrefix)) {
-        finish_probe(cell, event.exec_id, event.exit_code, false);
-        break;
-      }
       (void)execs_.finish(event.exec_id, event.exit_code);  // unknown: an earlier daemon's
       tell_at(container_event(*record, "exec_die",
                               {{"execID", event.exec_id}, {"exitCode", std::to_string(event.exit_code)}}),
               event.time);
+      break;
+    case Kind::Health:
+      apply_health(cell, event);
       break;
     case Kind::Oom:
       apply_oom(cell, event);
@@ -90,6 +89,7 @@ void Core::shim_gone(const CellPtr& cell, uint64_t generation) {
                {.exit_code = exit->exit_code,
                 .signal = exit->signal,
                 .oom_killed = exit->oom_killed,
+                .unhealthy = exit->unhealthy,
                 .finished_at = exit->finished_at});
     return;
   }
@@ -129,9 +129,8 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   auto ran = between(before.state.started_at, exit.finished_at);
   container::RestartPlan plan;
   if (!cell->user_restart && !shutting_down_) {
-    plan = container::plan_restart(before, exit.exit_code, ran, cell->restart_delay);
+    plan = container::plan_restart(before, exit, ran, cell->restart_delay);
   }
-  stop_health(cell);
   {
     std::lock_guard lock(cell->live);
     cell->shim.reset();
@@ -146,6 +145,9 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
     events.push_back(network_event(endpoint.network_id, "disconnect", record.id));
   }
   for (auto& event : volume_events(record, "unmount")) events.push_back(std::move(event));
+  if (auto ended = codec::parse_rfc3339(exit.finished_at)) {
+    for (auto& event : events) event.time = *ended;
+  }
   bool had_endpoints = !cell->endpoints.empty();
   // Before anybody hears of the exit: who was told may take the port at once.
   cell->netlink.reset();

@@ -34,6 +34,7 @@ Result<ExitRecord> parse_exit_record(std::string_view text) {
                     .exit_code = wire.exit_code,
                     .signal = wire.signal,
                     .oom_killed = wire.oom_killed,
+                    .unhealthy = wire.unhealthy,
                     .finished_at = std::move(wire.finished_at)};
   for (auto& event : wire.journal) record.missed.push_back(shim_event_of(std::move(event)));
   return record;
@@ -47,7 +48,12 @@ ShimEvent shim_event_of(Event event) {
           .signal = event.signal,
           .oom_killed = event.oom_killed,
           .memory_limit = event.memory_limit,
-          .time = std::move(event.time)};
+          .time = std::move(event.time),
+          .unhealthy = event.unhealthy,
+          .health = {std::move(event.health), event.failing_streak},
+          .health_changed = event.health_changed,
+          .started_at = std::move(event.started_at),
+          .output = std::move(event.output)};
 }
 
 Reply reply_of(const Error& error) {
@@ -82,6 +88,7 @@ logs::WriterOptions writer_options_of(const WireLog& log) {
           .path = log.path,
           .max_size = log.max_size,
           .max_file = log.max_file,
+          .compress = log.compress,
           .attributes = log.attributes};
 }
 
@@ -139,7 +146,20 @@ Result<sys::Fd> make_payload(const StartRequest& request) {
                                .path = request.log.path,
                                .max_size = request.log.max_size,
                                .max_file = request.log.max_file,
+                               .compress = request.log.compress,
                                .attributes = request.log.attributes}};
+  if (const auto& health = request.health) {
+    message.health = WireHealth{.interval = health->timing.interval.count(),
+                                .timeout = health->timing.timeout.count(),
+                                .start_period = health->timing.start_period.count(),
+                                .start_interval = health->timing.start_interval.count(),
+                                .retries = health->timing.retries,
+                                .process = health->process,
+                                .user = health->user,
+                                .end_unhealthy = health->end_unhealthy,
+                                .stop_signal = health->stop_signal,
+                                .stop_timeout_ms = health->stop_timeout.count()};
+  }
   // The compiled program replaces the section, which is the largest part of the specification.
   if (request.seccomp && message.spec.linux_) message.spec.linux_->seccomp.reset();
   return make_payload_of(codec::to_json(message), request.seccomp);
@@ -175,6 +195,7 @@ void warm_up_messages() {
   linux.resources->memory.emplace();
   linux.resources->cpu.emplace();
   linux.resources->pids.emplace();
+  start.health.emplace().process = *start.spec.process;
   (void)codec::from_json<StartMessage>(codec::to_json(start));
   (void)codec::from_json<ExecMessage>(codec::to_json(ExecMessage{.process = *start.spec.process}));
   (void)parse_request(format_request({}));

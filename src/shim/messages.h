@@ -80,13 +80,16 @@ struct Event {
   bool oom_killed = false;
   uint64_t memory_limit = 0;
   std::string time;
+  bool unhealthy = false, health_changed = false;
+  std::string health, started_at, output;
+  int64_t failing_streak = 0;
 };
 
 /// exit.json.
 struct WireExit {
   uint64_t generation = 0;
   int exit_code = 0, signal = 0;
-  bool oom_killed = false;
+  bool oom_killed = false, unhealthy = false;
   std::string finished_at;
   std::vector<Event> journal;
 };
@@ -94,7 +97,17 @@ struct WireExit {
 struct WireLog {
   std::string driver, path;
   int64_t max_size = 0, max_file = 0;
+  bool compress = false;
   std::map<std::string, std::string> attributes;
+};
+struct WireHealth {
+  int64_t interval = 0, timeout = 0, start_period = 0, start_interval = 0;  // ns
+  int64_t retries = 0;
+  oci::Process process;
+  std::string user;
+  bool end_unhealthy = false;
+  int stop_signal = 0;
+  int64_t stop_timeout_ms = 0;
 };
 struct StartMessage {
   std::string id;
@@ -107,6 +120,7 @@ struct StartMessage {
   std::string cgroup_path, init_path;
   bool tty = false, open_stdin = false, stdin_once = false;
   WireLog log;
+  std::optional<WireHealth> health;
 };
 struct ExecMessage {
   std::string exec_id;
@@ -120,13 +134,18 @@ BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, de
 BOOST_DESCRIBE_STRUCT(Request, (),
                       (op, exec_id, signal, rows, columns, number, attach, with_client, with_leftover, with_netns))
 BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs))
-BOOST_DESCRIBE_STRUCT(Event, (), (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time))
-BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, attributes))
+BOOST_DESCRIBE_STRUCT(Event, (),
+                      (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time, unhealthy,
+                       health_changed, health, started_at, output, failing_streak))
+BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, compress, attributes))
+BOOST_DESCRIBE_STRUCT(WireHealth, (),
+                      (interval, timeout, start_period, start_interval, retries, process, user, end_unhealthy,
+                       stop_signal, stop_timeout_ms))
 BOOST_DESCRIBE_STRUCT(StartMessage, (),
                       (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty, open_stdin,
-                       stdin_once, log))
+                       stdin_once, log, health))
 BOOST_DESCRIBE_STRUCT(ExecMessage, (), (exec_id, process, user, privileged, tty, detach, attach))
-BOOST_DESCRIBE_STRUCT(WireExit, (), (generation, exit_code, signal, oom_killed, finished_at, journal))
+BOOST_DESCRIBE_STRUCT(WireExit, (), (generation, exit_code, signal, oom_killed, unhealthy, finished_at, journal))
 
 inline constexpr codec::JsonStyle kWireStyle{codec::Naming::Snake, codec::Emit::NonEmpty};
 inline codec::JsonStyle json_style(const WireAttach*) {
@@ -142,6 +161,9 @@ inline codec::JsonStyle json_style(const Event*) {
   return kWireStyle;
 }
 inline codec::JsonStyle json_style(const WireLog*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const WireHealth*) {
   return kWireStyle;
 }
 inline codec::JsonStyle json_style(const StartMessage*) {

@@ -113,7 +113,7 @@ TEST_F(ExitRecords, are_read_back) {
   record.journal.push_back(
       {.kind = static_cast<int>(ShimEvent::Kind::Oom), .memory_limit = 4096, .time = "2026-01-02T03:04:04Z"});
   EXPECT_EQ(format_exit_record(record),
-            "{\"generation\":3,\"exit_code\":137,\"signal\":9,\"oom_killed\":true,"
+            "{\"generation\":3,\"exit_code\":137,\"signal\":9,\"oom_killed\":true,\"unhealthy\":false,"
             "\"finished_at\":\"2026-01-02T03:04:05Z\","
             "\"journal\":[{\"kind\":2,\"memory_limit\":4096,\"time\":\"2026-01-02T03:04:04Z\"}]}");
   ASSERT_TRUE(sys::replace_file(dir_ + "/exit.json", format_exit_record(record)));

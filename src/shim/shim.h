@@ -32,9 +32,21 @@
 #include "logs/logs.h"
 #include "oci/spec.h"
 #include "runtime/runtime.h"
+#include "shim/health.h"
 #include "sys/fd.h"
 
 namespace sampan::shim {
+
+/// A health check: what is run inside the container, and when.
+struct HealthCheck {
+  HealthTiming timing;
+  oci::Process process;
+  std::string user;
+  /// Beyond Docker: a container that has become unhealthy is ended, as by `stop`, for its restart policy to start anew.
+  bool end_unhealthy = false;
+  int stop_signal = 15;
+  std::chrono::milliseconds stop_timeout{10'000};
+};
 
 struct StartRequest {
   std::string id;
@@ -50,6 +62,7 @@ struct StartRequest {
   logs::WriterOptions log;
   std::optional<runtime::SeccompProgram> seccomp;
   sys::NsFd netns;  // joined when valid
+  std::optional<HealthCheck> health;
 };
 
 /// How an attach or exec client is wired. The descriptor is the client's own connection (already upgraded).
@@ -73,7 +86,7 @@ struct ExecRequest {
 
 /// What a shim reports by itself.
 struct ShimEvent {
-  enum class Kind { Exit, ExecExit, Oom, Detach, ExecDetach } kind = Kind::Exit;
+  enum class Kind { Exit, ExecExit, Oom, Detach, ExecDetach, Health } kind = Kind::Exit;
   uint64_t generation = 0;
   std::string exec_id;
   int exit_code = 0;
@@ -81,6 +94,11 @@ struct ShimEvent {
   bool oom_killed = false;
   uint64_t memory_limit = 0;  // of an Oom: the limit that was hit; 0: the container has none of its own
   std::string time;           // RFC 3339
+  bool unhealthy = false;     // Exit: the shim ended it because of its health
+  // Of a probe that has ended at `time`; its exit code is -1 when it ran out of time or could not run.
+  Health health;
+  bool health_changed = false;  // another status than before
+  std::string started_at, output;
 };
 
 /// The exit record on disk. Errors: NotFound; DataLoss when it cannot be read.
@@ -88,7 +106,7 @@ struct ExitRecord {
   uint64_t generation = 0;
   int exit_code = 0;
   int signal = 0;
-  bool oom_killed = false;
+  bool oom_killed = false, unhealthy = false;
   std::string finished_at;
   std::vector<ShimEvent> missed;  // what happened before, and no daemon has acknowledged
 };

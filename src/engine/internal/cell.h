@@ -19,15 +19,6 @@ struct PendingClient {
   shim::AttachOptions options;
 };
 
-struct HealthMonitor {
-  Loop::Token timer = 0;
-  std::string exec_id;     // of the probe that runs, "" between probes
-  std::string started_at;  // of that probe
-  std::string output;      // its first bytes
-  std::shared_ptr<sys::Fd> output_fd;
-  Loop::Token output_watch = 0, deadline = 0;
-};
-
 struct Cell {
   explicit Cell(std::string container_id) : id(std::move(container_id)) {}
   const std::string id;
@@ -46,7 +37,6 @@ struct Cell {
   std::mutex live;
   std::shared_ptr<shim::ShimConnection> shim;
   std::vector<PendingClient> pending;
-  HealthMonitor health;
 
   std::shared_ptr<shim::ShimConnection> connection() {
     std::lock_guard lock(live);

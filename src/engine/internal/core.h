@@ -181,14 +181,11 @@ class Core final : public Engine {
   void after_exit(Locked& locked, const ContainerRecord& record, const container::RestartPlan& plan);
   void apply_oom(const CellPtr& cell, const shim::ShimEvent& event);
   void schedule_restart(const CellPtr& cell, std::chrono::milliseconds delay);
-  void start_health(const CellPtr& cell, ContainerRecord& record);
-  void schedule_probe(const CellPtr& cell, const ContainerRecord& record);
-  void run_probe(const CellPtr& cell, uint64_t generation);
+  void plan_probes(StartAttempt& attempt);
+  void start_health(ContainerRecord& record);
+  void apply_health(const CellPtr& cell, const shim::ShimEvent& probe);
   Result<pid_t> exec_unfrozen(const CellPtr& cell, shim::ShimConnection& connection, const shim::ExecRequest& request,
                               std::optional<sys::Fd> client);
-  void watch_output(const CellPtr& cell, const std::string& exec_id, std::shared_ptr<sys::Fd> fd);
-  void finish_probe(const CellPtr& cell, const std::string& exec_id, int exit_code, bool timed_out);
-  void stop_health(const CellPtr& cell);
 
   // --- stop.cc, remove.cc
   enum class Meaning { JustSignal, End };  // End: no restart policy undoes it

@@ -291,20 +291,15 @@ TEST(Health, shell_and_exec_forms_and_none) {
   EXPECT_TRUE(plan_health(checked({"NONE"})).argv.empty());
 }
 
-TEST(Health, failures_count_up_to_retries_and_one_success_heals) {
-  auto plan = plan_health(checked({"CMD", "x"}));
+TEST(Health, a_probe_s_report_becomes_the_state_and_five_results_are_kept) {
   container::HealthState state{"starting", 0, {}};
-  state = apply_probe(state, plan, {"", "", 1, ""}, true);
-  EXPECT_EQ(state.status, "starting");
-  EXPECT_EQ(state.failing_streak, 0);
-  state = apply_probe(state, plan, {"", "", 1, ""}, false);
-  EXPECT_EQ(state.status, "starting");
-  state = apply_probe(state, plan, {"", "", -1, ""}, false);
+  for (int i = 0; i < 7; ++i) {
+    state = apply_probe(state, {.exit_code = i, .time = "t", .health = {"unhealthy", i}, .output = std::to_string(i)});
+  }
   EXPECT_EQ(state.status, "unhealthy");
-  state = apply_probe(state, plan, {"", "", 0, ""}, false);
-  EXPECT_EQ(state.status, "healthy");
-  for (int i = 0; i < 10; ++i) state = apply_probe(state, plan, {"", "", 0, ""}, false);
-  EXPECT_EQ(state.log.size(), 5u);
+  EXPECT_EQ(state.failing_streak, 6);
+  ASSERT_EQ(state.log.size(), 5u);
+  EXPECT_EQ(state.log.front().output, "2");
 }
 
 // --- ps ---------------------------------------------------------------------------------------------------------

@@ -24,30 +24,20 @@ HealthPlan plan_health(const container::ContainerConfig& config) {
   } else {
     plan.argv.assign(check.test.begin() + (kind == "CMD" ? 1 : 0), check.test.end());
   }
-  plan.interval = or_default(check.interval, 30s);
-  plan.timeout = or_default(check.timeout, 30s);
-  plan.start_period = nanoseconds(check.start_period);
-  plan.start_interval = or_default(check.start_interval, 5s);
-  plan.retries = check.retries > 0 ? check.retries : 3;
+  plan.timing.interval = or_default(check.interval, 30s);
+  plan.timing.timeout = or_default(check.timeout, 30s);
+  plan.timing.start_period = nanoseconds(check.start_period);
+  plan.timing.start_interval = or_default(check.start_interval, 5s);
+  plan.timing.retries = check.retries > 0 ? check.retries : 3;
   return plan;
 }
 
-container::HealthState apply_probe(container::HealthState state, const HealthPlan& plan, const ProbeResult& probe,
-                                   bool in_start_period) {
-  state.log.push_back({probe.start, probe.end, probe.exit_code, probe.output});
+container::HealthState apply_probe(container::HealthState state, const shim::ShimEvent& probe) {
+  state.log.push_back({probe.started_at, probe.time, probe.exit_code, probe.output});
   if (state.log.size() > kResultsKept) state.log.erase(state.log.begin());
-  if (probe.exit_code == 0) {
-    state.status = "healthy";
-    state.failing_streak = 0;
-    return state;
-  }
-  if (state.status == "starting" && in_start_period) return state;
-  if (++state.failing_streak >= plan.retries) state.status = "unhealthy";
+  state.status = probe.health.status;
+  state.failing_streak = probe.health.failing_streak;
   return state;
-}
-
-nanoseconds probe_delay(const container::HealthState& state, const HealthPlan& plan, bool in_start_period) {
-  return state.status == "starting" && in_start_period ? plan.start_interval : plan.interval;
 }
 
 }  // namespace sampan::engine

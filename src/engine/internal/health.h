@@ -1,34 +1,22 @@
 #pragma once
-// engine/internal/health: the pure half of health checks.
+// engine/internal/health: the pure half of health checks. The shim runs them (shim/health.h).
 
-#include <chrono>
 #include <string>
 #include <vector>
 
 #include "container/record.h"
+#include "shim/shim.h"
 
 namespace sampan::engine {
 
 /// What a check amounts to once defaults are filled in; empty argv: there is none.
 struct HealthPlan {
   std::vector<std::string> argv;
-  std::chrono::nanoseconds interval{0}, timeout{0}, start_period{0}, start_interval{0};
-  int64_t retries = 0;
+  shim::HealthTiming timing;
 };
-/// Begins the exec ids of probes.
-inline constexpr const char* kProbePrefix = "probe-";
-
 HealthPlan plan_health(const container::ContainerConfig& config);
 
-struct ProbeResult {
-  std::string start, end;
-  int64_t exit_code = 0;  // -1: it ran out of time
-  std::string output;
-};
-/// The state after a probe. A failure inside the start period does not count; five results are kept.
-container::HealthState apply_probe(container::HealthState state, const HealthPlan& plan, const ProbeResult& probe,
-                                   bool in_start_period);
-/// Until the next probe.
-std::chrono::nanoseconds probe_delay(const container::HealthState& state, const HealthPlan& plan, bool in_start_period);
+/// The state after a probe that the shim reports; five results are kept.
+container::HealthState apply_probe(container::HealthState state, const shim::ShimEvent& probe);
 
 }  // namespace sampan::engine

@@ -73,6 +73,7 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload, sys::
                               .generation = generation_,
                               .time = codec::format_rfc3339(now_wall())});
       });
+  TRY(plan_health(message, payload.seccomp));
   runtime::CreateOptions options;
   options.id = message.id;
   options.rootfs = message.rootfs;

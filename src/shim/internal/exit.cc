@@ -29,6 +29,7 @@ void ShimProcess::on_exec_ended(Running& process, const sys::ExitStatus& status)
   process.streams->drain();
   process.streams->close_pipes();
   if (!exited_) check_memory();
+  if (&process == probes_.process) return end_probe(status.shell_code());
   uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::ExecExit),
                                           .generation = generation_,
                                           .exec_id = process.exec_id,
@@ -74,6 +75,7 @@ void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
                   .exit_code = status.shell_code(),
                   .signal = status.signal,
                   .oom_killed = memory_.kills > 0,
+                  .unhealthy = probes_.ending,
                   .finished_at = codec::format_rfc3339(now)};
   drain_all();
   end_execs();
@@ -89,7 +91,8 @@ void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
                                           .exit_code = record.exit_code,
                                           .signal = record.signal,
                                           .oom_killed = record.oom_killed,
-                                          .time = record.finished_at});
+                                          .time = record.finished_at,
+                                          .unhealthy = record.unhealthy});
   links_.stop_listening();
   (void)sys::remove_file(dir_ + "/shim.sock");
   ended_.push_back({.streams = std::move(init_.streams), .event = number, .ended = Clock::now()});

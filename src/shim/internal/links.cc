@@ -34,10 +34,22 @@ void DaemonLinks::receive(Link& link) {
 
 uint64_t DaemonLinks::send_reliably(Event event) {
   event.number = ++last_number_;
+  auto sort = Kept::Sort::Other;
+  if (event.kind == static_cast<int>(ShimEvent::Kind::Health)) {
+    sort = event.health_changed ? Kept::Sort::HealthChange : Kept::Sort::Probe;
+    make_room(sort, event.health_changed ? kMaxHealthChanges : kMaxProbes);
+  }
   if (kept_.size() >= kMaxKept) kept_.pop_front();
-  kept_.push_back({event.number, format_event(event)});
+  kept_.push_back({event.number, format_event(event), sort});
   for (auto& link : links_) send_kept(*link);
   return event.number;
+}
+
+/// Of probes nobody wants more than the last results; they carry output.
+void DaemonLinks::make_room(Kept::Sort sort, size_t most) {
+  auto same = [&](const Kept& kept) { return kept.sort == sort; };
+  if (static_cast<size_t>(std::ranges::count_if(kept_, same)) < most) return;
+  kept_.erase(std::ranges::find_if(kept_, same));
 }
 
 void DaemonLinks::send_kept(Link& link) {

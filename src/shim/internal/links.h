@@ -51,12 +51,15 @@ class DaemonLinks final : public Handler {
   struct Kept {
     uint64_t number;
     std::string text;
+    enum class Sort { Other, Probe, HealthChange } sort;
   };
+  void make_room(Kept::Sort sort, size_t most);
 
   void receive(Link& link);
   void send_kept(Link& link);
 
-  static constexpr size_t kMaxKept = 1024;  // a daemon that never listens must not fill our memory
+  // A daemon that never listens must not fill our memory.
+  static constexpr size_t kMaxKept = 1024, kMaxProbes = 5, kMaxHealthChanges = 64;
   const EventLoop& loop_;
   OnRequest on_request_;
   sys::Fd listener_;

@@ -48,7 +48,7 @@ Result<Reply> ShimProcess::hello() {
   reply.pid = init_.pid;
   reply.generation = generation_;
   for (const auto& exec : execs_) {
-    if (!exec->ended) reply.execs.push_back(exec->exec_id);
+    if (!exec->ended && exec->exec_id != kProbeId) reply.execs.push_back(exec->exec_id);
   }
   return reply;
 }
@@ -58,6 +58,7 @@ Result<Reply> ShimProcess::start() {
   // Init reports its execve itself; its own words are the error.
   TRY(container_->start());
   running_ = true;
+  begin_health();
   Reply reply;
   reply.pid = init_.pid;
   reply.generation = generation_;
@@ -90,19 +91,31 @@ Result<Reply> ShimProcess::exec(const Request& request, sys::Packet& packet) {
   if (find(message.exec_id)) return fail(Code::AlreadyExists, "exec {} is running", message.exec_id);
   std::string leftover;
   if (leftover_file.valid()) leftover = TRY(sys::read_memory_file(leftover_file.get()));
+  bool input = client.valid() && message.attach.stdin_;
+  auto wiring = message.attach;
+  Running& process = *TRY(run_exec(payload, {.tty = message.tty, .open_stdin = input, .stdin_once = true}));
+  if (client.valid()) {
+    auto attached = process.streams->attach(std::move(client), wiring, leftover);
+    // The keys were checked by whoever made them; a process that nobody hears is still a process.
+    if (!attached) warnings_.push_back(attached.error().message());
+  }
+  Reply reply;
+  reply.pid = process.pid;
+  return reply;
+}
 
+/// Starts a further process in the container.
+Result<ShimProcess::Running*> ShimProcess::run_exec(Payload<ExecMessage>& payload, StreamOptions stream_options) {
+  ExecMessage& message = payload.message;
   auto process = std::make_unique<Running>();
   process->shim = this;
   process->exec_id = message.exec_id;
-  bool input = client.valid() && message.attach.stdin_;
-  process->streams = std::make_unique<ProcessStreams>(
-      loop_, scratch_, StreamOptions{.tty = message.tty, .open_stdin = input, .stdin_once = true},
-      [this, id = message.exec_id] {
-        links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::ExecDetach),
-                              .generation = generation_,
-                              .exec_id = id,
-                              .time = codec::format_rfc3339(now_wall())});
-      });
+  process->streams = std::make_unique<ProcessStreams>(loop_, scratch_, stream_options, [this, id = message.exec_id] {
+    links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::ExecDetach),
+                          .generation = generation_,
+                          .exec_id = id,
+                          .time = codec::format_rfc3339(now_wall())});
+  });
   runtime::ExecOptions options;
   options.process = std::move(message.process);
   options.process.terminal = message.tty;
@@ -114,16 +127,9 @@ Result<Reply> ShimProcess::exec(const Request& request, sys::Packet& packet) {
   process->pid = started.pid;
   process->pidfd = std::move(started.pidfd);
   process->streams->adopt(std::move(started.console));
-  if (client.valid()) {
-    auto attached = process->streams->attach(std::move(client), message.attach, leftover);
-    // The keys were checked by whoever made them; a process that nobody hears is still a process.
-    if (!attached) warnings_.push_back(attached.error().message());
-  }
   process->watch.set(loop_, process->pidfd.get(), EPOLLIN, *process);
-  Reply reply;
-  reply.pid = process->pid;
   execs_.push_back(std::move(process));
-  return reply;
+  return execs_.back().get();
 }
 
 }  // namespace sampan::shim

@@ -62,6 +62,7 @@ void ShimProcess::tick(Clock::time_point now) {
   if (init_.streams) init_.streams->tick(now);
   for (auto& exec : execs_) exec->streams->tick(now);
   tick_ended(now);
+  tick_health(now);
 }
 
 /// Lets the clients of ended processes go once the daemon has acted on the end.
@@ -83,6 +84,7 @@ int ShimProcess::timeout_ms(Clock::time_point now) const {
     auto deadline = streams ? streams->deadline() : std::nullopt;
     if (deadline) first = std::min(first, *deadline);
   };
+  if (auto due = health_deadline()) first = std::min(first, *due);
   consider(init_.streams);
   for (const auto& exec : execs_) consider(exec->streams);
   for (const auto& process : ended_) {

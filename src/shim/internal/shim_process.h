@@ -71,6 +71,23 @@ class ShimProcess {
     }
   };
 
+  /// The probes of the container's health.
+  struct HealthProbes {
+    std::optional<HealthCheck> check;  // its process is in `payload`
+    sys::Fd payload;                   // of the exec, ready to be read; nothing of it stays in our memory
+    Health health;
+    Clock::time_point container_started, next;
+    // While a probe runs:
+    Running* process = nullptr;
+    Clock::time_point deadline;
+    bool timed_out = false;
+    std::string started_at, output;
+    // When the container is ended because of its health:
+    bool ending = false;
+    Clock::time_point kill_at;
+  };
+  static constexpr const char* kProbeId = "health";
+
   // create.cc
   Result<Reply> create(ShimInput& input);
   Result<void> prepare_directory();
@@ -85,7 +102,18 @@ class ShimProcess {
   Result<Reply> attach(const Request& request, sys::Packet& packet);
   Result<Reply> signal(const std::string& exec_id, int number);
   Result<Reply> exec(const Request& request, sys::Packet& packet);
+  Result<Running*> run_exec(Payload<ExecMessage>& payload, StreamOptions stream_options);
   Running* find(const std::string& exec_id);
+
+  // probe.cc
+  Result<void> plan_health(StartMessage& message, const std::optional<runtime::SeccompProgram>& seccomp);
+  void begin_health();
+  void tick_health(Clock::time_point now);
+  std::optional<Clock::time_point> health_deadline() const;
+  void start_probe(Clock::time_point now);
+  void end_probe(int exit_code);
+  void end_unhealthy();
+  bool in_start_period() const;
 
   // exit.cc
   void on_process_ended(Running& process);
@@ -115,6 +143,7 @@ class ShimProcess {
   std::unique_ptr<runtime::Container> container_;
   Running init_;
   MemoryAlarm memory_;
+  HealthProbes probes_;
   std::vector<std::unique_ptr<Running>> execs_;
   std::vector<EndedProcess> ended_;
 

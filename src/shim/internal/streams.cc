@@ -105,6 +105,7 @@ bool ProcessStreams::read_output(Output& output) {
   std::string_view bytes(buffer.data(), static_cast<size_t>(got));
   // A log that cannot be written (a full disk) must not stop the process or its clients.
   if (options_.log) (void)options_.log->write(output.stream, bytes, now_wall());
+  if (std::string* kept = options_.kept) kept->append(bytes, 0, kOutputKept - std::min(kOutputKept, kept->size()));
   for (auto& client : clients_) client->deliver(output.stream, bytes);
   update_watches();
   return true;

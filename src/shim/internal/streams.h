@@ -18,7 +18,10 @@ struct StreamOptions {
   bool tty = false, open_stdin = false;
   bool stdin_once = false;      // the end of the first client's input is the end of the process's
   logs::Writer* log = nullptr;  // nullptr: nothing is recorded
+  std::string* kept = nullptr;  // gets the first kOutputKept bytes of both streams
 };
+
+inline constexpr size_t kOutputKept = 4096;
 
 codec::Time now_wall();
 
