@@ -95,7 +95,8 @@ json::object format_network(const NetworkRecord& record, Version version) {
   out["ConfigOnly"] = false;
   out["Containers"] = json::object();
   auto options = record.options;
-  if (!record.bridge.empty()) options.try_emplace("com.docker.network.bridge.name", record.bridge);
+  // Of a user's network only what was asked for: clients compare it with what they would ask for.
+  if (record.name == "bridge") options.try_emplace("com.docker.network.bridge.name", record.bridge);
   out["Options"] = codec::write_json(options);
   out["Labels"] = codec::write_json(record.labels);
   return out;

@@ -236,6 +236,32 @@ std::vector<network::Endpoint> Core::load_endpoints(const std::string& id) {
   return codec::from_json<std::vector<network::Endpoint>>(**text).value_or({});
 }
 
+/// Names of other containers. Only on the default network, which resolves none, must they run already; elsewhere one
+/// that does not run yet is just not listed.
+Result<void> Core::add_links(const ContainerRecord& record, std::vector<container::HostsEntry>& hosts) {
+  auto add = [&](const std::string& network, const std::string& link) -> Result<void> {
+    auto parts = split_once(link, ':');
+    auto other = TRY(containers_.get(std::string(parts ? parts->first : std::string_view(link)))).record;
+    std::string alias(parts ? parts->second : std::string_view(other->name));
+    auto address = other->networks.find(network);
+    if (address != other->networks.end() && !address->second.ip_address.empty()) {
+      hosts.push_back({address->second.ip_address, {alias, other->config.hostname, other->name}});
+      return {};
+    }
+    if (network != "bridge") return {};
+    return fail(Code::Conflict, "Cannot link to a non running container: /{} AS /{}/{}", other->name, record.name,
+                alias);
+  };
+  for (const auto& link : record.host_config.links.value_or(std::vector<std::string>())) {
+    TRY(add(record.host_config.network_mode, link));
+  }
+  for (const auto& [network, settings] : record.networks) {
+    if (network == "bridge") continue;
+    for (const auto& link : settings.links.value_or(std::vector<std::string>())) TRY(add(network, link));
+  }
+  return {};
+}
+
 Result<std::string> Core::hosts_text(const ContainerRecord& record, const std::vector<network::Endpoint>& endpoints) {
   std::vector<container::HostsEntry> own;
   for (const auto& endpoint : endpoints) {
@@ -244,19 +270,7 @@ Result<std::string> Core::hosts_text(const ContainerRecord& record, const std::v
     names.push_back(record.config.hostname);
     own.push_back({endpoint.ip_address, std::move(names)});
   }
-  if (record.host_config.links) {
-    for (const auto& link : *record.host_config.links) {
-      auto parts = split_once(link, ':');
-      auto other = TRY(containers_.get(std::string(parts ? parts->first : std::string_view(link))));
-      std::string alias(parts ? parts->second : std::string_view(other.record->name));
-      auto address = other.record->networks.find("bridge");
-      if (address == other.record->networks.end() || address->second.ip_address.empty()) {
-        return fail(Code::Conflict, "Cannot link to a non running container: /{} AS /{}/{}", other.record->name,
-                    record.name, alias);
-      }
-      own.push_back({address->second.ip_address, {alias, other.record->config.hostname, other.record->name}});
-    }
-  }
+  TRY(add_links(record, own));
   std::string gateway;
   if (auto bridge = networks_->get("bridge")) gateway = bridge->gateway;
   return container::format_hosts(record, own, gateway);

@@ -160,6 +160,7 @@ Result<void> Core::create_process(StartAttempt& attempt) {
 }
 
 Result<void> Core::release_process(StartAttempt& attempt) {
+  attempt.released_at = now_text();
   auto started = zygote_->start(*attempt.connection);
   if (!started) {
     return runtime_error(started.error(),
@@ -171,7 +172,7 @@ Result<void> Core::release_process(StartAttempt& attempt) {
 }
 
 Result<void> Core::finish_start(StartAttempt& attempt) {
-  auto record = container::apply_started(attempt.record, attempt.started.pid, now_text());
+  auto record = container::apply_started(attempt.record, attempt.started.pid, attempt.released_at);
   show_endpoints(record, attempt.endpoints);
   start_health(record);
   std::vector<Event> events;

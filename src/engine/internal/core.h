@@ -169,6 +169,7 @@ class Core final : public Engine {
   Result<void> save_endpoints(const std::string& id, const std::vector<network::Endpoint>& endpoints);
   std::vector<network::Endpoint> load_endpoints(const std::string& id);
   Result<sys::Fd> open_netlink_of(const ContainerRecord& record);
+  Result<void> add_links(const ContainerRecord& record, std::vector<container::HostsEntry>& hosts);
   Result<std::string> hosts_text(const ContainerRecord& record, const std::vector<network::Endpoint>& endpoints);
 
   // --- supervise.cc, health.cc: what the shims report

@@ -16,6 +16,7 @@ struct StartAttempt {
   shim::StartRequest request;
   std::shared_ptr<shim::ShimConnection> connection;
   shim::Started started;
+  std::string released_at;  // before its program ran: it may have ended before its start was answered
 };
 
 }  // namespace sampan::engine
