@@ -438,9 +438,10 @@ Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::Imag
   record.hostname_path = facts.directory + "/hostname";
   record.hosts_path = facts.directory + "/hosts";
   record.resolv_conf_path = facts.directory + "/resolv.conf";
-  if (record.host_config.log_config.type != "none")
+  // Docker tells nobody the path of the other formats: they may change.
+  if (record.host_config.log_config.type == "json-file")
     record.log_path = facts.directory + "/log/" + facts.id + "-json.log";
-  TRY(plan_log(record, record.log_path));
+  TRY(plan_log(record, log_file(record)));
   TRY(make_seccomp(record));
   if (record.host_config.oom_kill_disable.value_or(false) && record.host_config.memory == 0) {
     warnings.emplace_back(

@@ -93,7 +93,9 @@ Result<std::vector<std::string>> plan_capabilities(const HostConfig& host);
 /// Docker's default profile for this architecture, with the rules that the capabilities unlock.
 oci::Seccomp default_seccomp(std::span<const std::string> capabilities);
 
-/// The log writer's options from HostConfig.LogConfig (max-size, max-file, labels, env, tag).
+/// Where the container's driver writes; inspect shows record.log_path, which is json-file's alone.
+std::string log_file(const ContainerRecord& record);
+/// The log writer's options from HostConfig.LogConfig (max-size, max-file, compress, mode, labels, env, tag, ...).
 /// Errors: InvalidArgument (unknown option, named), NotImplemented (driver).
 Result<logs::WriterOptions> plan_log(const ContainerRecord& record, const std::string& path);
 

@@ -49,7 +49,8 @@ Result<std::unique_ptr<logs::Reader>> Core::open_logs(const std::string& name, c
   if (record->host_config.log_config.type == "none") {
     return fail(Code::NotImplemented, "configured logging driver does not support reading");
   }
-  return logs::open_reader(record->log_path, options);
+  return logs::open_reader(container::log_file(*record), options,
+                           logs::format_of_driver(record->host_config.log_config.type));
 }
 
 }  // namespace sampan::engine

@@ -139,7 +139,7 @@ Result<void> Core::create_process(StartAttempt& attempt) {
   request.tty = record.config.tty;
   request.open_stdin = record.config.open_stdin;
   request.stdin_once = record.config.stdin_once;
-  request.log = TRY(container::plan_log(record, record.log_path));
+  request.log = TRY(container::plan_log(record, container::log_file(record)));
   request.netns = std::move(attempt.netns.ns);
   plan_probes(attempt);
   (void)sys::remove_tree(request.dir);  // of an earlier run whose exit is in the record already
