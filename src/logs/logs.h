@@ -1,5 +1,5 @@
 #pragma once
-// logs: a container's output on disk and on its way to a log server. The shim writes, the daemon reads.
+// logs: a container's output on disk. The shim writes, the daemon reads.
 //
 // Formats on disk, both Docker's own:
 //
