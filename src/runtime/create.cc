@@ -16,6 +16,7 @@
 #include "sys/error.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "sys/staged_mount.h"
 
 namespace sampan::runtime {
 namespace {
@@ -279,6 +280,8 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   plan.seccomp = seccomp.program;
   plan.seccomp_flags = seccomp.flags;
   TRY(internal::plan_capabilities(*spec.process, plan, init.warnings));
+  std::optional<sys::StagingArea> area;  // FALLBACK(linux<5.12): there, where the mounts are prepared until the clone
+  if (namespaces.made_by_clone & sys::ns::kMount) area.emplace(TRY(sys::StagingArea::enter()));
   auto container = TRY(internal::plan_container(spec, options, host, cgroups, namespaces));
 
   laps.done("parent: open mounts");
@@ -289,6 +292,7 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   birth.pid_namespace = namespaces.pid.get();
   birth.user_namespace = namespaces.user_joined;
   Channel channel = TRY(internal::give_birth(birth, init));
+  area.reset();
   laps.done("parent: clone");
   undo.watch(init);
   StateDocument state{options.id, "creating", options.bundle, init.pid, spec.annotations};

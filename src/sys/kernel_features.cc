@@ -20,4 +20,9 @@ bool has_mount_setattr() {
   return ::syscall(SYS_mount_setattr, -1, "", 0, nullptr, 0) < 0 && errno != ENOSYS;
 }
 
+bool has_clone3() {
+  // As above.
+  return ::syscall(SYS_clone3, nullptr, 0) < 0 && errno != ENOSYS;
+}
+
 }  // namespace sampan::sys

@@ -9,5 +9,7 @@ namespace sampan::sys {
 bool has_seccomp_flag(unsigned flag);
 /// mount_setattr(2), and with it recursive attributes and idmapped mounts (Linux 5.12).
 bool has_mount_setattr();
+/// clone3(2), without which no process is born in a time namespace.
+bool has_clone3();
 
 }  // namespace sampan::sys

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "sys/error.h"
+#include "sys/staged_mount.h"
 
 // The old interface's calls, declared here because <sys/mount.h> and <linux/mount.h> cannot be included together.
 extern "C" int mount(const char*, const char*, const char*, unsigned long, const void*);
@@ -49,23 +50,27 @@ long fsconfig(int fs, unsigned command, const char* key, const char* value) {
 }  // namespace
 
 Result<FsContextFd> open_fs(const std::string& type) {
+  if (mounts_are_staged()) return staged::open_context(type);
   long fd = ::syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC);
   if (fd < 0) return sys_error("fsopen", type);
   return FsContextFd(static_cast<int>(fd));
 }
 
 Result<void> set_fs_string(const FsContextFd& fs, const std::string& key, const std::string& value) {
+  if (mounts_are_staged()) return staged::add_to_context(fs, key, &value);
   if (fsconfig(fs.get(), FSCONFIG_SET_STRING, key.c_str(), value.c_str()) < 0)
     return fs_error("fsconfig", key + "=" + value, fs);
   return {};
 }
 
 Result<void> set_fs_flag(const FsContextFd& fs, const std::string& key) {
+  if (mounts_are_staged()) return staged::add_to_context(fs, key, nullptr);
   if (fsconfig(fs.get(), FSCONFIG_SET_FLAG, key.c_str(), nullptr) < 0) return fs_error("fsconfig", key, fs);
   return {};
 }
 
 Result<MountFd> make_fs_mount(const FsContextFd& fs, uint64_t attributes) {
+  if (mounts_are_staged()) return staged::make_mount(fs, attributes);
   if (fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) < 0) return fs_error("fsconfig create", "", fs);
   long fd = ::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes));
   if (fd < 0) return fs_error("fsmount", "", fs);
@@ -73,6 +78,7 @@ Result<MountFd> make_fs_mount(const FsContextFd& fs, uint64_t attributes) {
 }
 
 Result<MountFd> clone_mount(int dir, const std::string& path, Recursive recursive) {
+  if (mounts_are_staged()) return staged::clone(dir, path, recursive);
   unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
   if (recursive == Recursive::Yes) flags |= AT_RECURSIVE;
   if (path.empty()) flags |= AT_EMPTY_PATH;
@@ -82,6 +88,7 @@ Result<MountFd> clone_mount(int dir, const std::string& path, Recursive recursiv
 }
 
 Result<void> change_mount(int mount, const MountChange& change, Recursive recursive) {
+  if (mounts_are_staged()) return staged::change(mount, change, recursive);
   mount_attr attributes = {};
   attributes.attr_set = change.set;
   attributes.attr_clr = change.clear;
@@ -94,12 +101,14 @@ Result<void> change_mount(int mount, const MountChange& change, Recursive recurs
 }
 
 Result<void> attach_mount(const MountFd& mount, int target) {
+  if (mounts_are_staged()) return staged::attach(mount.get(), target);
   if (::syscall(SYS_move_mount, mount.get(), "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
     return sys_error("move_mount");
   return {};
 }
 
 Result<void> attach_mount_at(int mount, const std::string& path) {
+  if (mounts_are_staged()) return staged::attach_at(mount, path);
   if (::syscall(SYS_move_mount, mount, "", AT_FDCWD, path.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0)
     return sys_error("move_mount", path);
   return {};
@@ -118,6 +127,7 @@ Result<void> detach_mount(const std::string& path) {
 
 Result<void> pivot_to_cwd() {
   if (::syscall(SYS_pivot_root, ".", ".") < 0) return sys_error("pivot_root");
+  staged::leave_behind();
   return {};
 }
 

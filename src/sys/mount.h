@@ -4,6 +4,7 @@
 //
 // Threads: any; the caller owns the mount namespace.
 // Source: fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2), mount_setattr(2). Linux >= 5.12.
+// FALLBACK(linux<5.12): sys/staged_mount.h, for those who enter a StagingArea first; without one ENOSYS.
 
 #include <cstdint>
 #include <string>

@@ -15,6 +15,8 @@
 #include "sys/error.h"
 #include "sys/file.h"
 #include "sys/mount.h"
+#include "sys/old_mount_flags.h"
+#include "sys/staged_mount.h"
 
 // As in mount.cc: <sys/mount.h> cannot be included beside <linux/mount.h>.
 extern "C" int mount(const char*, const char*, const char*, unsigned long, const void*);
@@ -51,8 +53,10 @@ struct Held {
 
 /// Between the caller, who waits, and the child that shares its memory and descriptors.
 struct MountApart {
+  const char* type;
   const char* source;
   const char* data;
+  unsigned long flags;
   const std::vector<Held>& held;
   const char* step = "clone";
   int mount = -1;
@@ -69,7 +73,7 @@ int reopen(const Held& held) {
 }
 
 /// Nothing here allocates or waits for a lock: the memory is the caller's.
-/// "/proc" is only where the overlay is seen for a moment; relative lower directories are descriptors.
+/// "/proc" is only where the file system is seen for a moment; relative lower directories are descriptors.
 long mount_steps(MountApart& job) {
   job.step = "unshare";
   if (::unshare(CLONE_NEWNS) != 0) return -1;
@@ -80,8 +84,10 @@ long mount_steps(MountApart& job) {
     if (reopen(held) < 0) return -1;
   job.step = "chdir";
   if (::chdir("/proc/self/fd") != 0) return -1;
-  job.step = "mount overlay";
-  if (::mount(job.source, "/proc", "overlay", 0, job.data) != 0) return -1;
+  job.step = "mount";
+  if (::mount(job.source, "/proc", job.type, job.flags, job.data) != 0) return -1;
+  // FALLBACK(linux<5.2): the descriptor keeps the mount, but it can be attached nowhere.
+  if (mounts_are_staged()) return ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   job.step = "open_tree";
   return ::syscall(SYS_open_tree, AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
@@ -124,21 +130,48 @@ std::string overlay_mount_data(const OverlayOptions& options) {
   return "lowerdir=" + lowers + rest;
 }
 
+namespace {
+
+/// The options with descriptors' numbers for lower directories, which are shorter than any path.
+Result<std::string> short_mount_data(const OverlayOptions& options, const char* before, std::vector<Held>& held) {
+  OverlayOptions shorter = options;
+  for (size_t i = 0; i < options.values.size(); ++i) {
+    const auto& [key, value] = options.values[i];
+    if (key != "lowerdir+") continue;
+    held.push_back({value.c_str(), TRY(open_file(value, O_PATH | O_DIRECTORY))});
+    shorter.values[i].second = before + std::to_string(held.back().fd.get());
+  }
+  std::string data = overlay_mount_data(shorter);
+  if (data.size() > kMountDataMax) return fail(Code::InvalidArgument, "an overlay of {} directories", held.size());
+  return data;
+}
+
+/// FALLBACK(linux<5.12): the working directory is procfs there.
+Result<MountFd> make_staged_overlay(const OverlayOptions& options, uint64_t attributes) {
+  std::string data = overlay_mount_data(options);
+  std::vector<Held> held;
+  if (data.size() > kMountDataMax) data = TRY(short_mount_data(options, "self/fd/", held));
+  return staged::mount_filesystem("overlay", options.source, 0, data, attributes);
+}
+
+}  // namespace
+
+Result<MountFd> make_mount_apart(const std::string& type, const std::string& source, const std::string& data,
+                                 unsigned long flags) {
+  const std::vector<Held> none;
+  MountApart job{type.c_str(), source.c_str(), data.c_str(), flags, none};
+  run_apart(job);
+  if (job.mount >= 0) return MountFd(job.mount);
+  errno = job.error;
+  return sys_error(job.step, type);
+}
+
 Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t attributes) {
   std::string data = overlay_mount_data(options);
   std::vector<Held> held;
-  if (data.size() > kMountDataMax) {  // the names of descriptors are shorter than any path
-    OverlayOptions shorter = options;
-    for (size_t i = 0; i < options.values.size(); ++i) {
-      const auto& [key, value] = options.values[i];
-      if (key != "lowerdir+") continue;
-      held.push_back({value.c_str(), TRY(open_file(value, O_PATH | O_DIRECTORY))});
-      shorter.values[i].second = std::to_string(held.back().fd.get());
-    }
-    data = overlay_mount_data(shorter);
-  }
-  if (data.size() > kMountDataMax) return fail(Code::InvalidArgument, "an overlay of {} directories", held.size());
-  MountApart job{options.source.c_str(), data.c_str(), held};
+  if (data.size() > kMountDataMax) data = TRY(short_mount_data(options, "", held));
+  bool staged = mounts_are_staged();
+  MountApart job{"overlay", options.source.c_str(), data.c_str(), staged ? mount_flags_of(attributes) : 0, held};
   run_apart(job);
   if (job.mount < 0) {
     errno = job.error;
@@ -146,13 +179,14 @@ Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t
   }
   MountFd made(job.mount);
   MountChange change{.set = attributes, .clear = attributes & attr::kAtimeMask ? attr::kAtimeMask : 0};
-  if (attributes != 0) TRY(change_mount(made.get(), change, Recursive::No));
+  if (attributes != 0 && !staged) TRY(change_mount(made.get(), change, Recursive::No));
   return made;
 }
 
 Result<MountFd> make_overlay_mount(const OverlayOptions& options, uint64_t attributes) {
+  if (staged::in_use()) return make_staged_overlay(options, attributes);
   // FALLBACK(linux<6.5)
-  if (!kernel_takes_lowers_one_by_one()) return make_overlay_mount_apart(options, attributes);
+  if (!kernel_takes_lowers_one_by_one() || mounts_are_staged()) return make_overlay_mount_apart(options, attributes);
   auto fs = TRY(open_fs("overlay"));
   TRY(set_fs_string(fs, "source", options.source));
   for (const auto& flag : options.flags) TRY(set_fs_flag(fs, flag));

@@ -30,4 +30,8 @@ Result<MountFd> make_overlay_mount(const OverlayOptions& options, uint64_t attri
 /// The same as kernels before 6.5 need it; works on later ones too.
 Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t attributes);
 
+/// Any file system the way an overlay is mounted apart, with mount(2)'s flags: for what is used but never attached.
+Result<MountFd> make_mount_apart(const std::string& type, const std::string& source, const std::string& data,
+                                 unsigned long flags);
+
 }  // namespace sampan::sys

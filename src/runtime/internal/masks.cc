@@ -5,6 +5,7 @@
 #include "sys/error.h"
 #include "sys/pty.h"
 #include "sys/safe_path.h"
+#include "sys/staged_mount.h"
 
 namespace sampan::runtime::internal {
 namespace {
@@ -74,7 +75,7 @@ Result<void> mask_paths(Child& child) {
   for (const auto& path : child.container->spec->linux_->readonly_paths) TRY_CONTEXT(protect(child, path), path);
   Covers covers;
   for (const auto& path : child.container->spec->linux_->masked_paths) TRY_CONTEXT(mask(child, covers, path), path);
-  return {};
+  return sys::drop_stage();
 }
 
 }  // namespace sampan::runtime::internal

@@ -14,6 +14,8 @@ namespace sampan::runtime::internal {
 Result<void> protect_process(Child& child) {
   TRY(sys::set_dumpable(false));
   sys::set_process_name(child.join ? "sampan:exec" : "sampan:init");
+  // FALLBACK(linux<5.11): what was left open is listed by the host's procfs, which later is out of sight.
+  if (sys::met_old_kernel()) TRY(sys::close_on_exec_from(3));
   ::umask(0);  // what is made on the way has exactly the modes that are asked for
   return {};
 }
@@ -37,7 +39,7 @@ Result<void> make_time_namespace(Child& child) {
   std::string lines;
   for (const auto& [clock, offset] : child.container->spec->linux_->time_offsets)
     lines += fmt::format("{} {} {}\n", clock, offset.secs, offset.nanosecs);
-  TRY(sys::write_kernel_file("/proc/self/timens_offsets", lines));
+  if (!lines.empty()) TRY(sys::write_kernel_file("/proc/self/timens_offsets", lines));
   auto made = TRY(sys::open_file("/proc/self/ns/time_for_children", 0));
   return sys::set_namespaces(made.get(), sys::ns::kTime);
 }

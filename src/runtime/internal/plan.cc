@@ -10,6 +10,7 @@
 #include "runtime/internal/idmap.h"
 #include "sys/error.h"
 #include "sys/file.h"
+#include "sys/kernel_features.h"
 #include "sys/overlay.h"
 #include "sys/process.h"
 
@@ -161,7 +162,8 @@ Result<NamespacePlan> plan_namespaces(const oci::Spec& spec) {
     if (flag == 0) return fail(Code::InvalidArgument, "unknown namespace type \"{}\"", wanted.type);
     seen |= flag;
     if (wanted.path.empty()) {
-      bool late = flag == sys::ns::kCgroup || (flag == sys::ns::kTime && !spec.linux_->time_offsets.empty());
+      bool late = flag == sys::ns::kCgroup ||
+                  (flag == sys::ns::kTime && (!spec.linux_->time_offsets.empty() || !sys::has_clone3()));
       (late ? plan.made_late : plan.made_by_clone) |= flag;
       continue;
     }

@@ -6,6 +6,7 @@
 #include "sys/error.h"
 #include "sys/file.h"
 #include "sys/safe_path.h"
+#include "sys/staged_mount.h"
 
 namespace sampan::runtime::internal {
 namespace {
@@ -30,6 +31,7 @@ Result<sys::DirFd> duplicate(int fd) {
 // Nothing that is mounted from here on may reach the host.
 Result<void> isolate_mounts(Child& child) {
   if (!child.container->own_mount_namespace) return {};
+  if (sys::mounts_are_staged()) return sys::adopt_staged_mounts();
   return sys::set_root_propagation(sys::propagation::kSlave, sys::Recursive::Yes);
 }
 
