@@ -1,5 +1,6 @@
 #include "sys/child.h"
 
+#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,11 @@ Result<std::optional<ExitStatus>> reap_child(const PidFd& child) {
   if (info.si_pid == 0) return std::optional<ExitStatus>();
   if (info.si_code == CLD_EXITED) return std::optional(ExitStatus{.code = info.si_status & 255});
   return std::optional(ExitStatus{.signal = info.si_status});
+}
+
+bool is_pollable(const PidFd& process) {
+  pollfd entry{process.get(), POLLOUT, 0};  // never set for a pidfd, and at once for what poll() knows nothing about
+  return ::poll(&entry, 1, 0) == 0;
 }
 
 void unignore_libc_signals() {

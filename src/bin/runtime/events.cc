@@ -10,6 +10,7 @@
 #include "cgroup/cgroup.h"
 #include "cgroup/oom_watch.h"
 #include "codec/text.h"
+#include "sys/child.h"
 #include "sys/error.h"
 #include "sys/process.h"
 
@@ -48,16 +49,19 @@ Result<std::chrono::nanoseconds> interval_of(const Args& args) {
   return std::chrono::nanoseconds(*parsed);
 }
 
+constexpr int64_t kLookEveryMs = 100;
+
 /// Until the container has gone. A host that cannot tell of memory running out still gives samples.
 Result<void> follow(const Watched& watched, Context& context, std::chrono::nanoseconds interval) {
   auto init = TRY(sys::open_pidfd(watched.record.pid));
   auto oom = cgroup::OomWatch::open(watched.cgroups);
   if (!oom) context.warn(oom.error().message());
-  pollfd entries[] = {{init.get(), POLLIN, 0}, {oom ? oom->fd() : -1, POLLIN, 0}};
+  const bool pollable = sys::is_pollable(init);
+  pollfd entries[] = {{pollable ? init.get() : -1, POLLIN, 0}, {oom ? oom->fd() : -1, POLLIN, 0}};
   auto next = Clock::now() + interval;
   for (;;) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
-    int timeout = static_cast<int>(std::clamp<int64_t>(left, 0, INT32_MAX));
+    int timeout = static_cast<int>(std::clamp<int64_t>(left, 0, pollable ? INT32_MAX : kLookEveryMs));
     int ready = ::poll(entries, std::size(entries), timeout);
     if (ready < 0 && errno != EINTR) return sys::sys_error("poll");
     if (ready > 0 && entries[1].revents) {
@@ -67,6 +71,7 @@ Result<void> follow(const Watched& watched, Context& context, std::chrono::nanos
       if (news.gone) return {};
     }
     if (ready > 0 && entries[0].revents) return {};
+    if (!pollable && !sys::is_running(init)) return {};
     if (Clock::now() < next) continue;
     next += interval;
     if (auto printed = print_stats(watched); !printed && printed.error().code() != Code::NotFound) return printed;

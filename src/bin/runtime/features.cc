@@ -87,13 +87,13 @@ json::array namespaces() {
   return out;
 }
 
-json::array mount_options(bool recursive) {
+json::array mount_options(bool idmapped) {
   std::vector<std::string> names(std::begin(kMountOptions), std::end(kMountOptions));
   for (std::string_view attribute : kAttributes) {
     names.emplace_back(attribute);
-    if (recursive) names.push_back("r" + std::string(attribute));
+    names.push_back("r" + std::string(attribute));
   }
-  if (recursive) names.insert(names.end(), {"idmap", "ridmap"});
+  if (idmapped) names.insert(names.end(), {"idmap", "ridmap"});
   std::sort(names.begin(), names.end());
   return texts(names);
 }
