@@ -1,6 +1,9 @@
 // sampan-runtime: the OCI runtime command line over runtime/, a drop-in for runc.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "bin/runtime/context.h"
 #include "codec/json.h"
@@ -12,7 +15,9 @@ namespace sampan::bin {
 namespace {
 
 constexpr Flag kGlobalFlags[] = {
-    {"root", "", Takes::Value, "root directory for storage of container state (default: /run/sampan-runtime)"},
+    {"root", "", Takes::Value,
+     "root directory for storage of container state (default: /run/sampan-runtime,"
+     " for a user who is not root $XDG_RUNTIME_DIR/sampan-runtime)"},
     {"log", "", Takes::Value, "set the log file to write logs to (default: stderr)"},
     {"log-format", "", Takes::Value, "set the log format: text or json"},
     {"debug", "", Takes::Nothing, "log more"},
@@ -118,6 +123,15 @@ Result<void> check_arguments(const Command& command, size_t count) {
   return {};
 }
 
+/// A user who is not root keeps it in a directory of his own, where the sticky bit tells cleaners to leave it alone.
+std::string default_root() {
+  const char* own = ::geteuid() == 0 ? nullptr : std::getenv("XDG_RUNTIME_DIR");
+  if (!own || *own != '/') return "/run/sampan-runtime";
+  std::string path = std::string(own) + "/sampan-runtime";
+  if (auto made = sys::make_dirs(path, 0700)) (void)::chmod(path.c_str(), 01700);  // the store tells what is wrong
+  return path;
+}
+
 constexpr int kNoSuchCommand = 3, kExecFailed = 255;
 
 /// Failures of these name the command, as the callers of the reference runtime expect.
@@ -147,7 +161,7 @@ int run_command(const Command& command, const Args& global, char** argv, char** 
   if (command.enters)
     if (auto sealed = sys::seal_own_program(argv, envp); !sealed)
       return report(std::move(sealed).error().context("seal program"));
-  Context context{Store(global.get("root", "/run/sampan-runtime")),
+  Context context{Store(global.has("root") ? global.get("root") : default_root()),
                   std::move(*args),
                   warn,
                   global.has("debug"),
