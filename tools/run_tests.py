@@ -2,8 +2,8 @@
 """Runs every kind of test and ends with one plain line: N passed, N failed.
 
 Unit tests are the programs in build/release/unit (GoogleTest); integration tests are pytest below tests/integration,
-some of them once more in a virtual machine with control groups version 2 alone and AppArmor (tests/guest). All leave
-JUnit reports, and the counts come from those: a program that dies counts as one failure.
+some of them once more in a virtual machine with control groups version 2 alone and AppArmor, or with systemd
+(tests/guest). All leave JUnit reports, and the counts come from those: a program that dies counts as one failure.
 """
 import os
 import pathlib
@@ -62,6 +62,7 @@ def main():
     run("integration", [str(ROOT / "tests/integration/run"), f"--junitxml={report}"], report, counts, 1200)
     report = REPORTS / "guest" / "guest.xml"
     run("guest", [str(ROOT / "tests/guest/run"), f"--junitxml={report}"], report, counts, 600)
+    run("guest systemd", [str(ROOT / "tests/guest/run"), "--systemd", f"--junitxml={report}"], report, counts, 300)
     tail = f", {counts.skipped} skipped" if counts.skipped else ""
     print(f"{counts.passed} passed, {counts.failed} failed{tail}", flush=True)
     return 1 if counts.failed or not counts.passed else 0
