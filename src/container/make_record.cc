@@ -401,6 +401,17 @@ void fill_defaults(ContainerRecord& record) {
 
 }  // namespace
 
+Result<void> validate_endpoint(const EndpointSettings& settings) {
+  const bool options = settings.driver_opts && !settings.driver_opts->empty();
+  const auto& addresses = settings.ipam_config;
+  const char* field = options                                           ? "DriverOpts"
+                      : addresses && !addresses->link_local_ips.empty() ? "IPAMConfig.LinkLocalIPs"
+                      : addresses && !addresses->ipv6_address.empty()   ? "IPAMConfig.IPv6Address"
+                                                                        : nullptr;
+  if (field) return fail(Code::NotImplemented, "EndpointSettings.{} is not implemented", field);
+  return {};
+}
+
 Result<void> validate_resources(const Resources& r, uint32_t cpus) {
   TRY(validate_memory(r));
   TRY(validate_cpu(r, cpus));
@@ -416,6 +427,7 @@ Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::Imag
   TRY(validate_config(spec.config));
   TRY(validate_host(spec, facts.cpus));
   TRY(validate_nodes(spec.host_config.cpuset_mems, facts.memory_nodes));
+  for (const auto& [network, settings] : spec.networking_config.endpoints_config) TRY(validate_endpoint(settings));
   ContainerRecord record;
   record.id = facts.id;
   record.name = facts.name;

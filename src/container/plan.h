@@ -36,6 +36,8 @@ Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::Imag
                                     const RecordFacts& facts, std::vector<std::string>& warnings);
 /// What the image says and `config` does not: Docker's rules for each member.
 void merge_image(const oci::ImageConfig& image, ContainerConfig& config);
+/// The checks of make_record on one endpoint, for connect. Errors: NotImplemented naming a member without effect here.
+Result<void> validate_endpoint(const EndpointSettings& settings);
 /// The checks of make_record on resources alone, for update.
 Result<void> validate_resources(const Resources& resources, uint32_t cpus);
 

@@ -50,6 +50,7 @@ Result<void> rewrite_file(const std::string& path, const std::string& text) {
 
 Result<void> Core::connect_network(const std::string& network, const std::string& container,
                                    const container::EndpointSettings& settings) {
+  TRY(container::validate_endpoint(settings));
   auto target = TRY(networks_->get(network));
   auto locked = TRY(lock_container(container));
   ContainerRecord record = *locked.record;

@@ -21,7 +21,6 @@ MemoryReservation MemorySwap MemorySwappiness NanoCpus OomKillDisable Init PidsL
 IOMaximumBandwidth Binds ContainerIDFile LogConfig NetworkMode PortBindings RestartPolicy AutoRemove VolumeDriver VolumesFrom Mounts ConsoleSize
 Annotations CapAdd CapDrop CgroupnsMode Dns DnsOptions DnsSearch ExtraHosts GroupAdd IpcMode Cgroup Links OomScoreAdj PidMode Privileged
 PublishAllPorts ReadonlyRootfs SecurityOpt StorageOpt Tmpfs UTSMode UsernsMode ShmSize Sysctls Runtime Isolation MaskedPaths ReadonlyPaths""".split()
-ENDPOINT = "IPAMConfig Links MacAddress Aliases DriverOpts GwPriority".split()  # the rest of it is only told, never asked for
 
 
 def group(controller, v1, v2=None):
@@ -265,6 +264,17 @@ def test_shell_runs_health_checks(daemon, create):
     def outputs():
         return [entry["Output"] for entry in daemon.inspect(ident)["State"]["Health"]["Log"]]
     assert wait_for(outputs, 5)[0] == "shelled the line\n"
+
+
+@pytest.mark.parametrize("settings", [{"DriverOpts": {"a": "b"}}, {"IPAMConfig": {"LinkLocalIPs": ["169.254.0.1"]}},
+                                      {"IPAMConfig": {"IPv6Address": "fe80::1"}}])
+def test_an_endpoint_s_member_without_effect_is_refused(daemon, create, settings):
+    member = next(iter(settings))
+    code, answer = create({"Image": "busybox:latest", "NetworkingConfig": {"EndpointsConfig": {"bridge": settings}}})
+    assert code == 501 and f"EndpointSettings.{member}" in answer["message"]
+    _, other = create({"Image": "busybox:latest"})
+    code, _, data = daemon.request("POST", "/networks/bridge/connect", {"Container": other["Id"], "EndpointConfig": settings})
+    assert code == 501 and f"EndpointSettings.{member}" in json.loads(data)["message"]
 
 
 def test_stdin_once(docker):
