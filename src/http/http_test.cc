@@ -215,8 +215,7 @@ TEST_F(HttpServer, refuses_what_two_parsers_could_read_differently) {
       "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
       "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n",
       "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
-      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\x0b"
-      "chunked\r\n\r\n0\r\n\r\n",
+      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\vchunked\r\n\r\n0\r\n\r\n",
       "GET /echo HTTP/1.1\nHost: x\n\n",
       "GET /echo HTTP/1.1\r\nHost: x\r\nX: a\nContent-Length: 3\r\n\r\n",
       "GET /echo HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n",

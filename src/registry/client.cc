@@ -33,6 +33,8 @@ class CurlClient final : public Client {
     shared_.endpoints.clear();  // a registry may have become, or ceased to be, one without TLS
   }
 
+  ClientOptions options() const override { return *shared_.options.load(); }
+
   Result<Fetched> fetch_manifest(const oci::Reference& reference, const std::string& tag_or_digest,
                                  const Credentials& credentials, const Cancel& cancel) override {
     return from_anywhere<Fetched>(reference, credentials, cancel, [&](Session& session) {

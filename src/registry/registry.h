@@ -36,6 +36,7 @@ struct ClientOptions {
   std::string certs_dir = "/etc/docker/certs.d";
   std::vector<std::string> mirrors;  // "https://host[:port]": asked before docker.io, without credentials
   int max_attempts = 6;              // of a download that makes no progress
+  int max_downloads = 3;             // of one pull, at a time
 };
 
 struct Fetched {
@@ -51,6 +52,7 @@ class Client {
   virtual ~Client() = default;
   /// What is asked from now on; transfers under way go on as they began. Threads: any.
   virtual void reconfigure(ClientOptions options) = 0;
+  virtual ClientOptions options() const = 0;
   /// A manifest or index by tag or digest. Errors: NotFound ("manifest for x not found: manifest unknown..."),
   /// PermissionDenied ("pull access denied for ..."), Unavailable (with the transport's own words).
   virtual Result<Fetched> fetch_manifest(const oci::Reference& reference, const std::string& tag_or_digest,

@@ -409,3 +409,69 @@ def test_sigterm_leaves_containers_running_for_the_next_daemon(own_daemon):
     state = own_daemon.inspect("on")["State"]
     assert state["Running"] and state["Pid"] == pid
     own_daemon.docker("rm", "-f", "on")
+
+
+def test_containers_and_networks_get_what_the_file_says(tmp_path_factory, rootfs_tar):
+    daemon = Daemon(tmp_path_factory.mktemp("c"))
+    profile = daemon.home / "seccomp.json"
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}))
+    config = {
+        "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 77, "Hard": 88}}, "default-shm-size": "8m", "init": True,
+        "no-new-privileges": True, "seccomp-profile": str(profile), "dns-search": ["example.org"], "dns-opts": ["ndots:3"],
+        "dns": ["192.0.2.7"], "log-opts": {"max-size": "1m"}, "mtu": 1400, "icc": False, "default-ipc-mode": "shareable",
+        "default-address-pools": [{"base": "10.199.0.0/16", "size": 24}], "bip": "10.198.0.1/24",
+        "fixed-cidr": "10.198.0.128/25", "ip": "127.0.0.1",
+        "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": "1300"}}}
+    (daemon.home / "daemon.json").write_text(json.dumps(config))
+    daemon.args = ["--config-file", str(daemon.home / "daemon.json")]
+    daemon.start()
+    try:
+        daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+        out = daemon.docker("run", "--rm", "busybox", "sh", "-c",
+                            "ulimit -Sn; ulimit -Hn; df -k /dev/shm | tail -1 | awk '{print $2}'; grep NoNewPrivs /proc/self/status;"
+                            "mkdir /x; cat /sys/class/net/eth0/mtu; cat /etc/resolv.conf; readlink /proc/1/exe;"
+                            "ip -4 -o addr show eth0").split()
+        assert out[:3] == ["77", "88", "8192"] and out[3:5] == ["NoNewPrivs:", "1"], out
+        assert "1400" in out and "example.org" in out and "ndots:3" in out and "192.0.2.7" in out
+        assert any("init" in word for word in out)
+        address = next(word for word in out if word.startswith("10.198.0."))
+        assert int(address.split("/")[0].split(".")[3]) >= 128
+        refused = daemon.docker("run", "--rm", "busybox", "mkdir", "/x", check=False)
+        assert refused.code == 1 and "not supported" in refused.err
+        # What is said wins; the daemon's word is for what is left open.
+        own = daemon.docker("run", "--rm", "--ulimit", "nofile=55:55", "--security-opt", "seccomp=unconfined", "--init=false",
+                            "busybox", "sh", "-c", "ulimit -n; mkdir /x && readlink /proc/1/exe")
+        assert own.split() == ["55", "/bin/busybox"]
+        daemon.docker("run", "-d", "--name", "kept", "-p", "80", "busybox", "sleep", "100")
+        facts = daemon.inspect("kept")
+        assert facts["HostConfig"]["LogConfig"]["Config"] == {"max-size": "1m"}
+        assert facts["HostConfig"]["IpcMode"] == "shareable"
+        assert facts["NetworkSettings"]["Ports"]["80/tcp"][0]["HostIp"] == "127.0.0.1"
+        daemon.docker("rm", "-f", "kept")
+        daemon.docker("network", "create", "n1")
+        network = daemon.json("GET", "/networks/n1")
+        assert network["IPAM"]["Config"][0]["Subnet"] == "10.199.0.0/24"
+        assert network["Options"]["com.docker.network.driver.mtu"] == "1300"
+        daemon.docker("network", "rm", "n1")
+    finally:
+        from support import sweep
+        sweep(daemon)
+        daemon.stop()
+        left = daemon.leftovers()
+        daemon.cleanup()
+    assert not left, left
+
+
+@pytest.mark.parametrize("config, words", [
+    ({"log-driver": "carrier-pigeon"}, "carrier-pigeon"),
+    ({"log-opts": {"max-size": "huge"}}, "log-driver json-file: invalid size: 'huge'"),
+    ({"seccomp-profile": "/no/such/profile.json"}, "/no/such/profile.json"),
+    ({"bip": "10.198.0.1/24", "fixed-cidr": "10.1.0.0/24"}, "10.1.0.0/24"),
+    ({"group": "no-such-group"}, "no-such-group"),
+])
+def test_what_only_the_host_shows_to_be_wrong_stops_the_start(bare, config, words):
+    daemon = bare(config, start=False)
+    daemon.start(wait=False)
+    assert daemon.process.wait(timeout=20) == 1
+    assert words in daemon.log.read_text()

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "codec/sha256.h"
+#include "container/plan.h"
 #include "daemon/serve.h"
 #include "daemon/start.h"
 #include "sys/error.h"
@@ -37,6 +38,18 @@ Result<std::string> read_profile(const std::string& name) {
   return TRY_CONTEXT(sys::read_file(name, 1 << 20), "opening seccomp profile (" + name + ")");
 }
 
+/// What no container could be made with is an error of the start, not of the first container.
+Result<void> check_defaults(const engine::ContainerDefaults& defaults) {
+  container::ContainerRecord probe;
+  probe.host_config.log_config = defaults.log;
+  if (defaults.log.type != "none")
+    TRY_CONTEXT(container::plan_log(probe, "/dev/null"), "log-driver " + defaults.log.type);
+  if (defaults.seccomp.empty()) return {};
+  probe.host_config.security_opt = {"seccomp=" + defaults.seccomp};
+  TRY(container::make_seccomp(probe));
+  return {};
+}
+
 Result<engine::ContainerDefaults> container_defaults(const Settings& settings) {
   engine::ContainerDefaults out;
   out.log = {settings.log_driver, settings.log_opts};
@@ -50,6 +63,7 @@ Result<engine::ContainerDefaults> container_defaults(const Settings& settings) {
   out.no_new_privileges = settings.no_new_privileges;
   out.dns_options = settings.dns_opts;
   out.dns_search = settings.dns_search;
+  TRY(check_defaults(out));
   return out;
 }
 
@@ -98,6 +112,7 @@ registry::ClientOptions registry_options(const Settings& settings) {
   out.mirrors = settings.registry_mirrors;
   // Docker counts the attempts of a download, the first one among them; 0 is its default.
   if (settings.max_download_attempts > 0) out.max_attempts = static_cast<int>(settings.max_download_attempts);
+  if (settings.max_concurrent_downloads > 0) out.max_downloads = static_cast<int>(settings.max_concurrent_downloads);
   return out;
 }
 

@@ -53,7 +53,7 @@ struct Settings {
   Texts labels;
   // registries
   Texts registry_mirrors, insecure_registries;
-  int64_t max_concurrent_downloads = 3, max_concurrent_uploads = 5, max_download_attempts = 5;
+  int64_t max_concurrent_downloads = 3, max_download_attempts = 5;
   std::string http_proxy, https_proxy, no_proxy;
   // what containers get that do not ask
   std::string log_driver = "json-file";

@@ -50,13 +50,10 @@ Result<void> check_words(const Settings& s) {
 
 Result<void> check_numbers(const Settings& s) {
   if (s.mtu < 0 || s.mtu > 65535) return fail(Code::InvalidArgument, "invalid default MTU: {}", s.mtu);
-  if (s.max_concurrent_downloads < 0) {
+  if (s.max_concurrent_downloads < 0 || s.max_concurrent_downloads > 1000) {
     return fail(Code::InvalidArgument, "invalid max concurrent downloads: {}", s.max_concurrent_downloads);
   }
-  if (s.max_concurrent_uploads < 0) {
-    return fail(Code::InvalidArgument, "invalid max concurrent uploads: {}", s.max_concurrent_uploads);
-  }
-  if (s.max_download_attempts < 0) {
+  if (s.max_download_attempts < 0 || s.max_download_attempts > 1000) {
     return fail(Code::InvalidArgument, "invalid max download attempts: {}", s.max_download_attempts);
   }
   if (s.shutdown_timeout < -1 || s.shutdown_timeout > 86400) {

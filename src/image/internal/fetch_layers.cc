@@ -1,11 +1,8 @@
 #include "image/internal/fetch_layers.h"
 
+#include <algorithm>
+
 namespace sampan::image {
-namespace {
-
-constexpr size_t kParallelDownloads = 3;
-
-}  // namespace
 
 LayerFetcher::~LayerFetcher() {
   stop_.cancel();
@@ -14,9 +11,9 @@ LayerFetcher::~LayerFetcher() {
 
 void LayerFetcher::start(const std::vector<const oci::Descriptor*>& wanted) {
   for (const auto* descriptor : wanted) slots_.push_back({descriptor, std::nullopt});
-  for (size_t i = kParallelDownloads; i < slots_.size(); ++i)
-    reporter_.status(short_id(slots_[i].descriptor->digest), "Waiting");
-  size_t count = std::min(kParallelDownloads, slots_.size());
+  size_t parallel = static_cast<size_t>(std::max(1, core_.client.options().max_downloads));
+  for (size_t i = parallel; i < slots_.size(); ++i) reporter_.status(short_id(slots_[i].descriptor->digest), "Waiting");
+  size_t count = std::min(parallel, slots_.size());
   for (size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Three downloads at a time, in the order of the layers; the puller unpacks behind them.
+// A few downloads at a time, in the order of the layers; the puller unpacks behind them.
 
 #include <condition_variable>
 #include <deque>
