@@ -242,6 +242,17 @@ ContainerRecord apply_exit(ContainerRecord record, const ExitFacts& exit, bool r
   return record;
 }
 
+ContainerRecord apply_restart(ContainerRecord record, const ExitFacts& exit, int64_t pid, std::string started_at) {
+  auto networks = record.networks;
+  auto ports = record.ports;
+  auto generation = record.generation;
+  record = begin_start(apply_exit(std::move(record), exit, true));
+  record.generation = generation;
+  record.networks = std::move(networks);
+  record.ports = std::move(ports);
+  return apply_started(std::move(record), pid, std::move(started_at));
+}
+
 ContainerRecord apply_status(ContainerRecord record, Status status) {
   record.state.status = status_name(status);
   return record;
@@ -269,21 +280,17 @@ bool restarts_unhealthy(const ContainerRecord& record) {
 
 RestartPlan plan_restart(const ContainerRecord& record, const ExitFacts& exit, std::chrono::milliseconds ran,
                          std::chrono::milliseconds previous) {
-  using namespace std::chrono_literals;
+  if (record.manually_stopped) return {};
+  return shim::plan_restart(restart_rule(record), exit.exit_code != 0, exit.unhealthy, ran, previous);
+}
+
+shim::RestartRule restart_rule(const ContainerRecord& record) {
+  using When = shim::RestartRule::When;
   const auto& policy = record.host_config.restart_policy;
-  RestartPlan plan;
-  if (record.manually_stopped) return plan;
-  if (policy.name == "always" || policy.name == "unless-stopped") plan.restart = true;
-  if (policy.name == "on-failure") {
-    bool more = policy.maximum_retry_count == 0 || record.restart_count < policy.maximum_retry_count;
-    plan.restart = (exit.exit_code != 0 || exit.unhealthy) && more;
-  } else if (exit.unhealthy) {
-    plan.restart = true;
-  }
-  if (!plan.restart) return plan;
-  bool fresh = previous <= 0ms || ran >= 10s;
-  plan.delay = fresh ? 100ms : std::min<std::chrono::milliseconds>(previous * 2, 60s);
-  return plan;
+  auto when = When::Never;
+  if (policy.name == "always" || policy.name == "unless-stopped") when = When::Always;
+  if (policy.name == "on-failure") when = When::OnFailure;
+  return {when, policy.maximum_retry_count, record.restart_count};
 }
 
 bool restarts_with_daemon(const ContainerRecord& record) {

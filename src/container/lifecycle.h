@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "container/record.h"
+#include "shim/restart.h"
 
 namespace sampan::container {
 
@@ -66,16 +67,16 @@ ContainerRecord apply_start_failure(ContainerRecord record, const std::string& e
 /// Memory ran out inside while it ran.
 ContainerRecord apply_oom(ContainerRecord record, int64_t memory_limit);
 ContainerRecord apply_exit(ContainerRecord record, const ExitFacts& exit, bool restarting);
+/// The shim has started it again by itself, in the same place: the end of the one run and the beginning of the next.
+ContainerRecord apply_restart(ContainerRecord record, const ExitFacts& exit, int64_t pid, std::string started_at);
 ContainerRecord apply_status(ContainerRecord record, Status status);
 
 /// 127 when the program is missing, 126 when it cannot be executed, 128 for anything else: from the runtime's words.
 int start_failure_code(std::string_view error);
 
 // --- restart policy ---------------------------------------------------------------------------------------------
-struct RestartPlan {
-  bool restart = false;
-  std::chrono::milliseconds delay{0};
-};
+using shim::RestartPlan;
+shim::RestartRule restart_rule(const ContainerRecord& record);
 /// After an exit: whether and when the container is started again. The delay doubles from 100 ms to a minute and begins
 /// anew when the run lasted 10 s. `previous` is the delay used last, 0 for none.
 /// A container that was ended for its health is started again whatever its exit code, also without a policy, unless a

@@ -142,6 +142,7 @@ Result<void> Core::create_process(StartAttempt& attempt) {
   request.log = TRY(container::plan_log(record, container::log_file(record)));
   request.netns = std::move(attempt.netns.ns);
   plan_probes(attempt);
+  request.restart = container::restart_rule(record);
   (void)sys::remove_tree(request.dir);  // of an earlier run whose exit is in the record already
   auto connection = zygote_->create(std::move(request));
   if (!connection) return runtime_error(connection.error(), "runc create failed: unable to start container process");

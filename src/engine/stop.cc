@@ -82,7 +82,7 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
     record.state.ending.asked = signal == SIGKILL ? "kill" : "stop";
     TRY(save(record, {}));
   }
-  auto sent = connection->signal(signal);
+  auto sent = connection->signal(signal, ends ? shim::ShimConnection::Ends::Yes : shim::ShimConnection::Ends::No);
   // An exit that is under way has not reached the record yet: the caller's wait ends with it.
   bool on_its_way = sent || sent.error().code() == Code::Unavailable || sent.error().errno_value() == ESRCH;
   // A shim that is stuck does not save anybody from SIGKILL: kill_and_wait goes on without it.

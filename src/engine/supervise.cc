@@ -66,6 +66,9 @@ void Core::take_event(const CellPtr& cell, const shim::ShimEvent& event) {
                               {{"execID", event.exec_id}, {"exitCode", std::to_string(event.exit_code)}}),
               event.time);
       break;
+    case Kind::Restart:
+      apply_restart(cell, event);
+      break;
     case Kind::Health:
       apply_health(cell, event);
       break;
@@ -116,6 +119,28 @@ void Core::apply_oom(const CellPtr& cell, const shim::ShimEvent& event) {
   auto happened = container_event(record, "oom", std::move(limit));
   if (auto time = codec::parse_rfc3339(event.time)) happened.time = *time;
   if (!save(record, {std::move(happened)})) containers_.publish(record);  // a full disk: readers know it in any case
+}
+
+/// What the shim did while no daemon was there. The network is where it was.
+void Core::apply_restart(const CellPtr& cell, const shim::ShimEvent& event) {
+  auto locked = lock_cell(cell);
+  if (!locked || locked->record->generation != event.generation) return;
+  container::ExitFacts exit{.exit_code = event.exit_code,
+                            .signal = event.signal,
+                            .oom_killed = event.oom_killed,
+                            .unhealthy = event.unhealthy,
+                            .finished_at = event.time};
+  auto ended = container::apply_exit(*locked->record, exit, true);
+  auto record = container::apply_restart(*locked->record, exit, event.pid, event.started_at);
+  start_health(record);
+  auto attributes = container::ending_attributes(ended);
+  attributes["exitCode"] = std::to_string(exit.exit_code);
+  attributes["execDuration"] =
+      std::to_string(between(locked->record->state.started_at, exit.finished_at).count() / 1000);
+  std::vector<Event> events{container_event(record, "die", std::move(attributes)), container_event(record, "start")};
+  if (auto time = codec::parse_rfc3339(event.time)) events[0].time = *time;
+  if (auto time = codec::parse_rfc3339(event.started_at)) events[1].time = *time;
+  if (!save(record, std::move(events))) containers_.publish(record);  // a full disk: readers know it in any case
 }
 
 void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container::ExitFacts& exit) {

@@ -32,7 +32,9 @@ class ShimLink final : public ShimConnection {
   Result<std::optional<ShimEvent>> next_event() override;
   pid_t init_pid() const override { return init_; }
   uint64_t generation() const override { return generation_; }
-  Result<void> signal(int signal) override { return simple({.op = "signal", .signal = signal}); }
+  Result<void> signal(int signal, Ends ends) override {
+    return simple({.op = "signal", .signal = signal, .ends = ends == Ends::Yes});
+  }
   Result<void> resize(const std::string& exec_id, uint16_t rows, uint16_t columns) override {
     return simple({.op = "resize", .exec_id = exec_id, .rows = rows, .columns = columns});
   }

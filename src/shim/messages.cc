@@ -53,7 +53,8 @@ ShimEvent shim_event_of(Event event) {
           .health = {std::move(event.health), event.failing_streak},
           .health_changed = event.health_changed,
           .started_at = std::move(event.started_at),
-          .output = std::move(event.output)};
+          .output = std::move(event.output),
+          .pid = event.pid};
 }
 
 Reply reply_of(const Error& error) {
@@ -148,6 +149,9 @@ Result<sys::Fd> make_payload(const StartRequest& request) {
                                .max_file = request.log.max_file,
                                .compress = request.log.compress,
                                .attributes = request.log.attributes}};
+  message.restart = static_cast<int>(request.restart.when);
+  message.restart_most = request.restart.most;
+  message.restart_count = request.restart.count;
   if (const auto& health = request.health) {
     message.health = WireHealth{.interval = health->timing.interval.count(),
                                 .timeout = health->timing.timeout.count(),

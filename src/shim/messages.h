@@ -56,6 +56,7 @@ struct Request {
   uint16_t rows = 0, columns = 0;
   uint64_t number = 0;
   WireAttach attach;
+  bool ends = false;  // signal: the container is not to be started again
   bool with_client = false, with_leftover = false, with_netns = false;  // which optional descriptors are there
 };
 
@@ -83,6 +84,7 @@ struct Event {
   bool unhealthy = false, health_changed = false;
   std::string health, started_at, output;
   int64_t failing_streak = 0;
+  int64_t pid = 0;
 };
 
 /// exit.json.
@@ -121,6 +123,8 @@ struct StartMessage {
   bool tty = false, open_stdin = false, stdin_once = false;
   WireLog log;
   std::optional<WireHealth> health;
+  int restart = 0;  // RestartRule::When
+  int64_t restart_most = 0, restart_count = 0;
 };
 struct ExecMessage {
   std::string exec_id;
@@ -132,18 +136,19 @@ struct ExecMessage {
 
 BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, detach_keys))
 BOOST_DESCRIBE_STRUCT(Request, (),
-                      (op, exec_id, signal, rows, columns, number, attach, with_client, with_leftover, with_netns))
+                      (op, exec_id, signal, rows, columns, number, attach, ends, with_client, with_leftover,
+                       with_netns))
 BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs))
 BOOST_DESCRIBE_STRUCT(Event, (),
                       (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time, unhealthy,
-                       health_changed, health, started_at, output, failing_streak))
+                       health_changed, health, started_at, output, failing_streak, pid))
 BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, compress, attributes))
 BOOST_DESCRIBE_STRUCT(WireHealth, (),
                       (interval, timeout, start_period, start_interval, retries, process, user, end_unhealthy,
                        stop_signal, stop_timeout_ms))
 BOOST_DESCRIBE_STRUCT(StartMessage, (),
                       (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty, open_stdin,
-                       stdin_once, log, health))
+                       stdin_once, log, health, restart, restart_most, restart_count))
 BOOST_DESCRIBE_STRUCT(ExecMessage, (), (exec_id, process, user, privileged, tty, detach, attach))
 BOOST_DESCRIBE_STRUCT(WireExit, (), (generation, exit_code, signal, oom_killed, unhealthy, finished_at, journal))
 

@@ -33,6 +33,7 @@
 #include "oci/spec.h"
 #include "runtime/runtime.h"
 #include "shim/health.h"
+#include "shim/restart.h"
 #include "sys/fd.h"
 
 namespace sampan::shim {
@@ -63,6 +64,7 @@ struct StartRequest {
   std::optional<runtime::SeccompProgram> seccomp;
   sys::NsFd netns;  // joined when valid
   std::optional<HealthCheck> health;
+  RestartRule restart;  // applied by the shim when no daemon is there
 };
 
 /// How an attach or exec client is wired. The descriptor is the client's own connection (already upgraded).
@@ -86,7 +88,7 @@ struct ExecRequest {
 
 /// What a shim reports by itself.
 struct ShimEvent {
-  enum class Kind { Exit, ExecExit, Oom, Detach, ExecDetach, Health } kind = Kind::Exit;
+  enum class Kind { Exit, ExecExit, Oom, Detach, ExecDetach, Health, Restart } kind = Kind::Exit;
   uint64_t generation = 0;
   std::string exec_id;
   int exit_code = 0;
@@ -99,6 +101,8 @@ struct ShimEvent {
   Health health;
   bool health_changed = false;  // another status than before
   std::string started_at, output;
+  // Restart: the container has ended (as Exit tells it) while no daemon ran, and its shim has started it again.
+  int64_t pid = 0;  // since `started_at`
 };
 
 /// The exit record on disk. Errors: NotFound; DataLoss when it cannot be read.
@@ -130,7 +134,8 @@ class ShimConnection {
 
   virtual pid_t init_pid() const = 0;
   virtual uint64_t generation() const = 0;
-  virtual Result<void> signal(int signal) = 0;
+  enum class Ends { No, Yes };  // Yes: no restart of the shim's own undoes it
+  virtual Result<void> signal(int signal, Ends ends = Ends::No) = 0;
   virtual Result<void> resize(const std::string& exec_id, uint16_t rows, uint16_t columns) = 0;  // "" is init
   /// Hands the client's connection to the shim, which serves it to its end.
   virtual Result<void> attach(sys::Fd client, const AttachOptions& options) = 0;

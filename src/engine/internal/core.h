@@ -112,10 +112,10 @@ class Core final : public Engine {
   // --- records and events (engine.cc)
   Event container_event(const ContainerRecord& record, std::string action, Attributes more = {}) const;
   Event network_event(const std::string& network_id, std::string action, const std::string& container_id) const;
-  /// Told later than it happened: by a shim, to a daemon that was away.
-  void tell_at(Event event, const std::string& time);
   Event event_of(std::string type, std::string action, std::string actor, Attributes attributes) const;
   void tell(Event event);
+  /// Told later than it happened: by a shim, to a daemon that was away.
+  void tell_at(Event event, const std::string& time);
   /// One commit: the record, its events and whatever `more` writes; then readers see the record.
   Result<void> save(const ContainerRecord& record, std::vector<Event> events,
                     const std::function<Result<void>()>& more = nullptr);
@@ -178,9 +178,10 @@ class Core final : public Engine {
   void drain_shim(const CellPtr& cell, const std::shared_ptr<shim::ShimConnection>& connection);
   void take_event(const CellPtr& cell, const shim::ShimEvent& event);
   void shim_gone(const CellPtr& cell, uint64_t generation);
+  void apply_restart(const CellPtr& cell, const shim::ShimEvent& event);
+  void apply_oom(const CellPtr& cell, const shim::ShimEvent& event);
   void apply_exit(const CellPtr& cell, uint64_t generation, const container::ExitFacts& exit);
   void after_exit(Locked& locked, const ContainerRecord& record, const container::RestartPlan& plan);
-  void apply_oom(const CellPtr& cell, const shim::ShimEvent& event);
   void schedule_restart(const CellPtr& cell, std::chrono::milliseconds delay);
   void plan_probes(StartAttempt& attempt);
   void start_health(ContainerRecord& record);

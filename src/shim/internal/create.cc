@@ -31,13 +31,21 @@ void join_network(oci::Spec& spec, int netns) {
 
 Result<Reply> ShimProcess::create(ShimInput& input) {
   auto payload = TRY(read_start_payload(input.payload.get()));
-  input.payload.reset();
   id_ = payload.message.id;
   generation_ = payload.message.generation;
   dir_ = payload.message.dir;
   if (named_) named_(id_);
   TRY_CONTEXT(prepare_directory(), "prepare the shim");
-  TRY(create_container(payload, std::move(input.netns)));
+  again_.netns = std::move(input.netns);
+  const StartMessage& message = payload.message;
+  again_.rule = {static_cast<RestartRule::When>(message.restart), message.restart_most, message.restart_count};
+  bool restarts = message.restart != 0 || (message.health && message.health->end_unhealthy);
+  TRY(create_container(payload));
+  if (restarts)
+    again_.payload = std::move(input.payload);
+  else
+    again_.netns.reset();
+  input.payload.reset();
   Reply reply;
   reply.pid = init_.pid;
   reply.generation = generation_;
@@ -54,7 +62,7 @@ Result<void> ShimProcess::prepare_directory() {
   return links_.listen(dir_fd_.get());
 }
 
-Result<void> ShimProcess::create_container(Payload<StartMessage>& payload, sys::NsFd netns) {
+Result<void> ShimProcess::create_container(Payload<StartMessage>& payload) {
   StartMessage& message = payload.message;
   log_ = TRY(logs::open_writer(writer_options_of(message.log)));
   if (message.spec.process) {
@@ -63,7 +71,7 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload, sys::
     if (protect_from_oom_killer() && !score) score = 0;  // it would inherit ours
     oom_score_adj_ = score;
   }
-  if (netns.valid()) join_network(message.spec, netns.get());
+  if (again_.netns.valid()) join_network(message.spec, again_.netns.get());
   init_.streams = std::make_unique<ProcessStreams>(
       loop_, scratch_,
       StreamOptions{

@@ -93,8 +93,12 @@ void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
                                           .oom_killed = record.oom_killed,
                                           .time = record.finished_at,
                                           .unhealthy = record.unhealthy});
-  links_.stop_listening();
-  (void)sys::remove_file(dir_ + "/shim.sock");
+  again_.exit_event = number;
+  plan_own_restart(record);
+  if (!again_.planned) {
+    links_.stop_listening();
+    (void)sys::remove_file(dir_ + "/shim.sock");
+  }
   ended_.push_back({.streams = std::move(init_.streams), .event = number, .ended = Clock::now()});
 }
 

@@ -23,7 +23,10 @@ Result<Reply> ShimProcess::serve(const Request& request, sys::Packet& packet) {
   if (exited_) return fail(Code::Conflict, "container {} is not running", id_);
   if (request.op == "start") return start();
   if (request.op == "attach") return attach(request, packet);
-  if (request.op == "signal") return signal("", request.signal);
+  if (request.op == "signal") {
+    if (request.ends) again_.forbidden = true;
+    return signal("", request.signal);
+  }
   if (request.op == "signal_exec") return signal(request.exec_id, request.signal);
   if (request.op == "exec") return exec(request, packet);
   if (request.op == "resize") {
@@ -58,6 +61,7 @@ Result<Reply> ShimProcess::start() {
   // Init reports its execve itself; its own words are the error.
   TRY(container_->start());
   running_ = true;
+  again_.started = Clock::now();
   begin_health();
   Reply reply;
   reply.pid = init_.pid;

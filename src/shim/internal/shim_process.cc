@@ -52,7 +52,7 @@ int ShimProcess::run_loop() {
 }
 
 bool ShimProcess::finished() const {
-  if (exited_) return ended_.empty();
+  if (exited_) return ended_.empty() && !awaits_restart();
   return gone_ || (!running_ && !links_.connected());
 }
 
@@ -63,6 +63,7 @@ void ShimProcess::tick(Clock::time_point now) {
   for (auto& exec : execs_) exec->streams->tick(now);
   tick_ended(now);
   tick_health(now);
+  tick_restart(now);
 }
 
 /// Lets the clients of ended processes go once the daemon has acted on the end.
@@ -84,6 +85,7 @@ int ShimProcess::timeout_ms(Clock::time_point now) const {
     auto deadline = streams ? streams->deadline() : std::nullopt;
     if (deadline) first = std::min(first, *deadline);
   };
+  if (exited_ && again_.planned && !links_.connected()) first = std::min(first, again_.at);
   if (auto due = health_deadline()) first = std::min(first, *due);
   consider(init_.streams);
   for (const auto& exec : execs_) consider(exec->streams);

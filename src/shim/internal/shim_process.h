@@ -91,7 +91,7 @@ class ShimProcess {
   // create.cc
   Result<Reply> create(ShimInput& input);
   Result<void> prepare_directory();
-  Result<void> create_container(Payload<StartMessage>& payload, sys::NsFd netns);
+  Result<void> create_container(Payload<StartMessage>& payload);
   void abandon();
 
   // requests.cc
@@ -122,6 +122,12 @@ class ShimProcess {
   void drain_all();
   void end_execs();
 
+  // restart.cc
+  void plan_own_restart(const WireExit& exit);
+  bool awaits_restart() const;
+  void tick_restart(Clock::time_point now);
+  Result<void> run_again();
+
   // memory.cc
   void watch_memory();
   void on_memory_event();
@@ -144,6 +150,22 @@ class ShimProcess {
   Running init_;
   MemoryAlarm memory_;
   HealthProbes probes_;
+
+  /// What a restart needs, kept when one may come: while no daemon is there, it is the shim's to do.
+  struct OwnRestart {
+    sys::Fd payload;  // of `create`
+    sys::NsFd netns;
+    RestartRule rule;
+    bool forbidden = false;  // a client asked for the end
+    Clock::time_point started;
+    std::chrono::milliseconds delay{0};  // used last
+    // After an exit:
+    bool planned = false;
+    Clock::time_point at;
+    uint64_t exit_event = 0;
+    WireExit exit;
+  };
+  OwnRestart again_;
   std::vector<std::unique_ptr<Running>> execs_;
   std::vector<EndedProcess> ended_;
 
