@@ -126,7 +126,7 @@ def test_a_client_that_vanishes_leaves_nothing(daemon, cat):
     probe.send(b"still\n")
     assert probe.until(b"still\n")
     probe.close()
-    assert len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= before + 6
+    assert wait_for(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= before + 3, 5)
 
 
 def test_what_is_no_handshake_is_refused(daemon, cat):
