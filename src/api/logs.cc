@@ -39,11 +39,8 @@ Result<logs::ReadOptions> parse_options(const Call& call) {
 /// Up to kBatchBytes of formatted lines; empty at the present end.
 Result<std::string> read_batch(logs::Reader& reader, const LineFormat& format) {
   std::string out;
-  while (out.size() < kBatchBytes) {
-    auto line = TRY(reader.next());
-    if (!line) break;
-    append_line(*line, format, out);
-  }
+  logs::Line line;  // one for all: its memory is used again
+  while (out.size() < kBatchBytes && TRY(reader.next(line))) append_line(line, format, out);
   return out;
 }
 
