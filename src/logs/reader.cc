@@ -27,8 +27,10 @@ class FileReader final : public Reader {
   Result<void> open();
   Result<std::optional<Line>> next() override;
   Result<bool> next(Line& line) override;
-  int poll_fd() const override { return watch_.get(); }
-  void acknowledge() override { sys::drain_watch(watch_.get()); }
+  int poll_fd() const override;
+  void acknowledge() override {
+    if (watch_.valid()) sys::drain_watch(watch_.get());
+  }
 
  private:
   Result<void> seek_tail();
@@ -48,7 +50,7 @@ class FileReader final : public Reader {
   ReadOptions options_;
   Format kind_;
   std::unique_ptr<RecordFormat> format_;
-  sys::Fd watch_;
+  mutable sys::Fd watch_;      // made when it is asked for: taking one down costs the kernel 20 ms
   std::deque<LogFile> files_;  // the present one first, then those that follow it
   std::vector<char> buffer_;
   size_t begin_ = 0, end_ = 0;  // what is unread in buffer_
@@ -58,10 +60,16 @@ class FileReader final : public Reader {
   bool finished_ = false;       // past `until`
 };
 
-Result<void> FileReader::open() {
+/// What is written from now on wakes the follower; what was written before, next() finds.
+int FileReader::poll_fd() const {
+  if (watch_.valid()) return watch_.get();
   size_t slash = path_.rfind('/');
-  // Before the files are opened: what is written from now on wakes the follower.
-  watch_ = TRY(sys::watch_directory(slash == std::string::npos ? "." : path_.substr(0, slash + 1)));
+  auto made = sys::watch_directory(slash == std::string::npos ? "." : path_.substr(0, slash + 1));
+  if (made) watch_ = std::move(*made);
+  return watch_.get();
+}
+
+Result<void> FileReader::open() {
   files_ = TRY(open_log_files(path_));
   if (options_.tail >= 0) return seek_tail();
   skip_old_files();
