@@ -18,7 +18,7 @@ import time
 import pytest
 
 import support
-from test_runtime import PROGRAMS, Runtime, make_spec, mount
+from test_runtime import OLD_KERNEL, PROGRAMS, Runtime, make_spec, mount
 
 RACE_SECONDS = 1.5
 DOCKER_CAPABILITIES = ["CAP_" + name for name in (
@@ -256,8 +256,11 @@ def canary(tmp_path):
 
 
 @pytest.fixture
-def box(tmp_path, canary):
+def box(request, tmp_path, canary):
+    """A parameter says that the newer system calls are missing (tests/fault/old_kernel.c)."""
     made = Box(tmp_path)
+    if getattr(request, "param", None) == "old kernel":
+        made.program = OLD_KERNEL
     yield made
     made.remove()
     assert not [m for m in support.mounts() if m.startswith(str(tmp_path))]
