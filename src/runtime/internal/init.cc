@@ -127,8 +127,8 @@ Result<void> close_descriptors(Child& child) {
     for (size_t i = 0; i < lifted.size(); ++i)
       if (::dup2(lifted[i].get(), first + static_cast<int>(i)) < 0) return sys::sys_error("dup2");
   }
-  // FALLBACK(linux<5.11): they were marked at the start, and what this process opened since is born so. The list of them
-  // in the container's own /proc is nothing to rely on.
+  // FALLBACK(linux<5.11): they were marked at the start, and what this process opened since is born so. The list of
+  // them in the container's own /proc is nothing to rely on.
   if (sys::met_old_kernel()) return {};
   return sys::close_on_exec_from(static_cast<unsigned>(past));
 }
