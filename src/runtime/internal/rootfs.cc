@@ -52,6 +52,7 @@ Result<void> enter_rootfs(Child& child) {
   if (::fchdir(child.root.get()) < 0) return sys::sys_error("fchdir", "root file system");
   if (child.container->no_pivot) {
     if (::chroot(".") < 0) return sys::sys_error("chroot");
+    sys::staged::leave_behind();
   } else {
     // The old root ends up on top of the new one's own directory, so no directory in the image is needed for it.
     TRY(sys::pivot_to_cwd());
