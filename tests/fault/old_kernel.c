@@ -17,15 +17,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const int kMissing[] = {SYS_openat2,  SYS_clone3,  SYS_mount_setattr, SYS_open_tree,  SYS_fsopen,     SYS_fsconfig,
-                               SYS_fsmount,  SYS_fspick,  SYS_move_mount,    SYS_pidfd_open, SYS_close_range};
+static const int kMissing[] = {SYS_openat2, SYS_clone3, SYS_mount_setattr, SYS_open_tree,  SYS_fsopen,     SYS_fsconfig,
+                               SYS_fsmount, SYS_fspick, SYS_move_mount,    SYS_pidfd_open, SYS_close_range};
 enum { MISSING = sizeof kMissing / sizeof *kMissing };
 
 static int install(void) {
   struct sock_filter program[MISSING + 3];
   program[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
   for (int i = 0; i < MISSING; ++i)
-    program[1 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)kMissing[i], (unsigned char)(MISSING - i), 0);
+    program[1 + i] =
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)kMissing[i], (unsigned char)(MISSING - i), 0);
   program[1 + MISSING] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   program[2 + MISSING] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
   struct sock_fprog filter = {MISSING + 3, program};
