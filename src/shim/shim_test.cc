@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "base/strings.h"
 #include "sys/file.h"
@@ -469,6 +470,28 @@ TEST_F(Shims, a_container_inherits_neither_descriptors_nor_ignored_or_blocked_si
   auto lister = start(request({"/bin/ls", "/proc/self/fd"}));
   EXPECT_EQ(wait_exit(*lister.connection), 0);
   EXPECT_EQ(log_of(lister.id), "0\n1\n2\n3\n") << "three, and the one that lists them";
+}
+
+TEST_F(Shims, a_zygote_that_is_killed_with_requests_in_its_queue_is_replaced) {
+  (void)zygote_->make_netns().value();  // from here on it has its name
+  for (bool container : {false, true}) {
+    auto zygotes = children_called("sampan-zygote");
+    ASSERT_EQ(zygotes.size(), 1u);
+    ::kill(zygotes[0], SIGSTOP);
+    std::thread killer([pid = zygotes[0]] {
+      ::poll(nullptr, 0, 50);
+      ::kill(pid, SIGKILL);
+    });
+    if (container) {
+      auto connection = zygote_->create(shell("exit 4"));
+      ASSERT_TRUE(connection) << connection.error().message();
+      ASSERT_TRUE(zygote_->start(**connection));
+      EXPECT_EQ(wait_exit(**connection), 4);
+    } else {
+      EXPECT_TRUE(zygote_->make_netns());
+    }
+    killer.join();
+  }
 }
 
 TEST_F(Shims, a_zygote_that_was_killed_is_replaced) {

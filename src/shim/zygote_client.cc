@@ -1,11 +1,14 @@
 // The daemon's side of the zygote.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 
 #include "shim/internal/call.h"
 #include "sys/error.h"
@@ -30,6 +33,10 @@ class ZygoteChild {
     }
   }
   int socket() const { return socket_.get(); }
+  bool gone() const {
+    pollfd peer{socket_.get(), 0, 0};
+    return ::poll(&peer, 1, 0) > 0 && peer.revents & POLLHUP;
+  }
 
  private:
   sys::Fd socket_;
@@ -85,22 +92,26 @@ class ZygoteClient final : public Zygote {
   Result<sys::Fd> open_netlink(const sys::NsFd& ns) override;
 
  private:
-  Result<Answer> ask(const Request& request, std::span<const int> fds, std::chrono::milliseconds deadline);
+  /// `begun` tells whether work on a request that nobody answered had begun, which must not be begun twice.
+  Result<Answer> ask(
+      const Request& request, std::span<const int> fds, std::chrono::milliseconds deadline,
+      const std::function<bool()>& begun = [] { return false; });
 
   std::string program_;
   std::mutex mutex_;
   std::shared_ptr<ZygoteChild> child_;  // guarded by mutex_; a caller keeps the one it uses
 };
 
-/// A zygote that has died (it holds no state) is replaced by a new one, once.
-Result<Answer> ZygoteClient::ask(const Request& request, std::span<const int> fds, std::chrono::milliseconds deadline) {
+/// A zygote that has died (it holds no state) is replaced by a new one, once; also one that died with the request.
+Result<Answer> ZygoteClient::ask(const Request& request, std::span<const int> fds, std::chrono::milliseconds deadline,
+                                 const std::function<bool()>& begun) {
   std::shared_ptr<ZygoteChild> child;
   {
     std::lock_guard lock(mutex_);
     child = child_;
   }
   auto answer = call(child->socket(), request, fds, deadline);
-  if (answer || answer.error().errno_value() != EPIPE) return answer;
+  if (answer || answer.error().code() != Code::Unavailable || !child->gone() || begun()) return answer;
   {
     std::lock_guard lock(mutex_);
     if (child_ == child) child_ = TRY_CONTEXT(spawn_child(program_), "restart the zygote");
@@ -114,7 +125,9 @@ Result<std::unique_ptr<ShimConnection>> ZygoteClient::create(StartRequest reques
   auto [ours, theirs] = TRY(sys::make_packet_pair());
   std::vector<int> fds{theirs.get(), payload.get()};
   if (request.netns.valid()) fds.push_back(request.netns.get());
-  auto answer = TRY(ask({.op = "create", .with_netns = request.netns.valid()}, fds, kStartDeadline));
+  // The shim's directory is the first thing that it makes.
+  auto begun = [&request] { return ::access(request.dir.c_str(), F_OK) == 0; };
+  auto answer = TRY(ask({.op = "create", .with_netns = request.netns.valid()}, fds, kStartDeadline, begun));
   theirs.reset();
   return make_connection(std::move(ours), static_cast<pid_t>(answer.reply.pid), request.generation,
                          std::move(answer.reply.warnings));
