@@ -323,6 +323,15 @@ TEST_F(RealContainer, a_limit_that_cannot_be_raised_is_a_warning) {
   EXPECT_THAT(run().error, HasSubstr("RLIMIT_MADE_UP is unknown"));
 }
 
+TEST_F(RealContainer, a_limit_of_three_open_files_is_the_programs_alone) {
+  spec_.process->rlimits = {{"RLIMIT_NOFILE", 3, 5}};
+  EXPECT_EQ(output_of("ulimit -n; ulimit -Hn"), "3\n5\n");
+  options_.seccomp = SeccompProgram{0x7fff000000000006};  // allows everything: loaded after the limit
+  EXPECT_EQ(output_of("ulimit -n"), "3\n");
+  spec_.process->rlimits = {{"RLIMIT_NOFILE", 1, 1}};
+  EXPECT_EQ(output_of("ulimit -n"), "1\n");
+}
+
 TEST_F(RealContainer, a_label_that_cannot_be_had_is_an_error) {
   if (sys::path_exists("/sys/kernel/security/apparmor")) GTEST_SKIP() << "AppArmor is here";
   spec_.process->apparmor_profile = "docker-default";
@@ -379,6 +388,11 @@ TEST_F(RunningBox, exec_joins_everything_that_init_has) {
   EXPECT_EQ(seen.output, "box\nmnt\nnet\npid\nipc\nuts\ncgroup\n");
   EXPECT_EQ(seen.code, 5);
   EXPECT_EQ(exec_shell("[ \"$(cat /proc/1/cgroup)\" = \"$(cat /proc/self/cgroup)\" ] && echo same").output, "same\n");
+}
+
+TEST_F(RunningBox, exec_may_have_few_open_files) {
+  exec_.process.rlimits = {{"RLIMIT_NOFILE", 2, 3}};
+  EXPECT_EQ(exec_shell("ulimit -n; ulimit -Hn").output, "2\n3\n");
 }
 
 TEST_F(RunningBox, exec_is_confined_like_init) {

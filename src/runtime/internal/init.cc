@@ -39,6 +39,7 @@ constexpr InitStep kInitSteps[] = {
     {"wait for start", report_ready},
     {"run start hooks", run_start_hooks},
     {"close descriptors", close_descriptors},
+    {"limit open files", limit_open_files},
     {"finish privileges", finish_privileges},
 };
 
@@ -58,6 +59,7 @@ constexpr InitStep kExecSteps[] = {
     {"", find_program},
     {"look for the caller", look_for_caller},
     {"close descriptors", close_descriptors},
+    {"limit open files", limit_open_files},
     {"finish privileges", finish_privileges},
 };
 

@@ -1,5 +1,7 @@
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "runtime/internal/steps.h"
 #include "sys/error.h"
@@ -8,11 +10,19 @@
 namespace sampan::runtime::internal {
 namespace {
 
+constexpr std::string_view kOpenFiles = "RLIMIT_NOFILE";
+
 /// A limit above the hard one needs CAP_SYS_RESOURCE. Without it the container gets as much as there is, and is told.
-Result<void> set_rlimit(Child& child, const oci::Rlimit& asked) {
-  auto resource = sys::resource_of_name(asked.type);
-  if (!resource) return fail(Code::InvalidArgument, "rlimit type {} is unknown", asked.type);
-  if (asked.soft > asked.hard) return fail(Code::InvalidArgument, "{}: soft limit above hard limit", asked.type);
+Result<void> set_rlimit(Child& child, const oci::Rlimit& limit) {
+  auto resource = sys::resource_of_name(limit.type);
+  if (!resource) return fail(Code::InvalidArgument, "rlimit type {} is unknown", limit.type);
+  if (limit.soft > limit.hard) return fail(Code::InvalidArgument, "{}: soft limit above hard limit", limit.type);
+  oci::Rlimit asked = limit;
+  if (limit.type == kOpenFiles) {  // only raised here: the steps that follow open files of their own
+    auto now = TRY(sys::get_resource_limit(*resource));
+    if (asked.hard <= now.hard) return {};
+    asked.soft = std::max(asked.soft, now.soft);
+  }
   auto set = sys::set_resource_limit(*resource, {asked.soft, asked.hard});
   if (set || set.error().errno_value() != EPERM) {
     if (!set) return std::move(set).error().context(asked.type);
@@ -56,6 +66,18 @@ Result<void> set_personality(Child& child) {
 }
 
 }  // namespace
+
+// Nothing after it opens a file. Whoever raised the limit in set_limits() is who could.
+Result<void> limit_open_files(Child& child) {
+  for (const auto& limit : child.process.process->rlimits) {
+    if (limit.type != kOpenFiles) continue;
+    auto resource = sys::resource_of_name(limit.type).value_or(0);
+    auto now = TRY(sys::get_resource_limit(resource));
+    TRY_CONTEXT(sys::set_resource_limit(resource, {std::min(limit.soft, now.hard), std::min(limit.hard, now.hard)}),
+                limit.type);
+  }
+  return {};
+}
 
 Result<void> set_limits(Child& child) {
   const auto& process = *child.process.process;

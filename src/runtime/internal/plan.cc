@@ -69,11 +69,21 @@ Result<sys::MountFd> open_bind(const oci::Mount& asked, const MountOptions& opti
   return mount;
 }
 
+/// Its directories are the host's, named as the caller sees them, and a container's root may be nobody there.
+Result<sys::MountFd> open_overlay(const oci::Mount& asked, const MountOptions& options) {
+  sys::OverlayOptions overlay{asked.source.empty() ? asked.type : asked.source, options.flags, options.values};
+  auto mount = TRY(sys::make_overlay_mount(overlay, options.set | options.recursive_set));
+  uint64_t propagation = options.propagation | options.recursive_propagation;
+  if (propagation != 0) TRY(sys::change_mount(mount.get(), {.propagation = propagation}, sys::Recursive::No));
+  return mount;
+}
+
 Result<void> plan_mounts(const oci::Spec& spec, ContainerPlan& plan) {
   for (const auto& asked : spec.mounts) {
     PreparedMount prepared{&asked, parse_mount_options(asked.options), {}};
-    if (is_bind(asked, prepared.options)) {
-      auto source = open_bind(asked, prepared.options, spec);
+    bool bind = is_bind(asked, prepared.options);
+    if (bind || asked.type == "overlay") {
+      auto source = bind ? open_bind(asked, prepared.options, spec) : open_overlay(asked, prepared.options);
       if (!source)
         return std::move(source).error().context(
             fmt::format("error mounting \"{}\" to rootfs at \"{}\"", asked.source, asked.destination));

@@ -155,6 +155,7 @@ Result<void> report_ready(Child&);
 Result<void> run_start_hooks(Child&);
 Result<void> look_for_caller(Child&);
 Result<void> close_descriptors(Child&);
+Result<void> limit_open_files(Child&);
 
 /// Runs the steps and then the program. Never returns.
 [[noreturn]] void run_child(Child& child, std::span<const InitStep> steps);
