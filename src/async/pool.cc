@@ -48,7 +48,7 @@ void Pool::run() {
       ++idle_;
       bool woken = wake_.wait_for(lock, kIdleTime, [this] { return closing_ || !queue_.empty(); });
       --idle_;
-      if (!woken) break;
+      if (!woken && threads_ > 1) break;  // one stays, for the time when the host has no thread to spare
       continue;
     }
     {

@@ -10,7 +10,7 @@
 
 namespace sampan::async {
 
-/// A bounded set of threads for blocking work, grown on demand: an idle daemon keeps none of them. Work past the bound
+/// A bounded set of threads for blocking work, grown on demand: an idle daemon keeps one of them. Work past the bound
 /// waits its turn, oldest first. Threads: any.
 class Pool {
  public:

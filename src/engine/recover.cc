@@ -28,6 +28,7 @@ Result<void> Core::recover() {
   for (const auto& record : containers_.list()) {
     if (auto cell = containers_.cell(record->id)) reconnect(cell, live);
   }
+  settle_updates();
   TRY_CONTEXT(networks_->recover(live), "recover networks");
   remove_strays();
   for (const auto& record : containers_.list()) {

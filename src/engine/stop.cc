@@ -84,7 +84,8 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
   }
   auto sent = connection->signal(signal, ends ? shim::ShimConnection::Ends::Yes : shim::ShimConnection::Ends::No);
   // An exit that is under way has not reached the record yet: the caller's wait ends with it.
-  bool on_its_way = sent || sent.error().code() == Code::Unavailable || sent.error().errno_value() == ESRCH;
+  bool on_its_way = sent || sent.error().code() == Code::Unavailable || sent.error().errno_value() == ESRCH ||
+                    (ends && sent.error().code() == Code::Conflict);
   // A shim that is stuck does not save anybody from SIGKILL: kill_and_wait goes on without it.
   bool escalates = !sent && signal == SIGKILL && sent.error().code() == Code::DeadlineExceeded;
   if (!on_its_way && !escalates) return sent;

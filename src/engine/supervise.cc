@@ -177,17 +177,18 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   // Before anybody hears of the exit: who was told may take the port at once.
   cell->netlink.reset();
   detach_after_exit(before, cell->endpoints);
-  execs_.finish_all(record.id, static_cast<int>(exit.exit_code));
+  execs_.finish_all(record.id);
   // A full disk must not keep a dead container "running": readers get the new record in any case.
   auto saved = save(record, std::move(events), [&]() -> Result<void> {
     return had_endpoints ? store::delete_document(*store_, "endpoints", record.id) : Result<void>();
   });
   if (!saved) containers_.publish(record);
+  // What the shim has recorded stays until the store has it: the next daemon would not know the exit.
+  if (saved) (void)sys::remove_tree(shim_dir(record.id));
   after_exit(*locked, record, plan);
 }
 
 void Core::after_exit(Locked& locked, const ContainerRecord& record, const container::RestartPlan& plan) {
-  (void)sys::remove_tree(shim_dir(record.id));
   locked.cell->restart_delay = plan.delay;
   bool remove = record.host_config.auto_remove && !locked.cell->user_restart && !shutting_down_;
   waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});

@@ -5,6 +5,12 @@
 
 namespace sampan::engine {
 
+namespace {
+// Kind of the documents that hold the updates under way, one per container: the request. One that is still there when a
+// daemon starts was cut off between the kernel and the record, and is done again.
+constexpr const char* kHalfUpdates = "half-update";
+}  // namespace
+
 Result<void> Core::rename_container(const std::string& name, const std::string& new_name) {
   std::string target = new_name.starts_with('/') ? new_name.substr(1) : new_name;
   if (target.empty()) return fail(Code::InvalidArgument, "Neither old nor new names may be empty");
@@ -45,19 +51,40 @@ Result<std::vector<std::string>> Core::update_container(const std::string& name,
     return fail(Code::Conflict, "Restart policy cannot be updated because AutoRemove is enabled for the container");
   }
   TRY(container::validate_restart_policy(record.host_config.restart_policy, record.host_config.auto_remove));
-  if (record.state.running() && record.state.pid != 0) {
-    container::RuntimeFacts facts;
-    facts.cgroup_version = host_.cgroups.version;
-    TRY(add_device_facts(record.host_config, facts));
-    auto resources = container::make_resources(record.host_config, facts);
-    resources.devices.clear();  // devices stay as they were at start
-    auto updated = cgroup_of(record).update(resources);
-    // A group that is gone is that of a container whose exit is under way: the next run has the new limits.
-    bool ending = !updated && (updated.error().errno_value() == ENOENT || updated.error().errno_value() == ENODEV);
-    if (!ending) TRY_CONTEXT(std::move(updated), "Cannot update container " + record.id);
+  bool live = record.state.running() && record.state.pid != 0;
+  if (live) TRY(store::put_document(*store_, kHalfUpdates, record.id, body_json));
+  auto updated = live ? apply_limits(record) : Result<void>();
+  if (updated) {
+    updated = save(record, {container_event(record, "update")},
+                   [&] { return store::delete_document(*store_, kHalfUpdates, record.id); });
   }
-  TRY(save(record, {container_event(record, "update")}));
-  return std::vector<std::string>();
+  if (updated) return std::vector<std::string>();
+  // What was changed before the failure is taken back, as far as the old record names it.
+  if (live) (void)apply_limits(*locked.record);
+  (void)store::delete_document(*store_, kHalfUpdates, record.id);
+  return std::move(updated).error();
+}
+
+/// What the record says becomes what the kernel enforces.
+Result<void> Core::apply_limits(const ContainerRecord& record) {
+  container::RuntimeFacts facts;
+  facts.cgroup_version = host_.cgroups.version;
+  TRY(add_device_facts(record.host_config, facts));
+  auto resources = container::make_resources(record.host_config, facts);
+  resources.devices.clear();  // devices stay as they were at start
+  auto updated = cgroup_of(record).update(resources);
+  // A group that is gone is that of a container whose exit is under way: the next run has the new limits.
+  bool ending = !updated && (updated.error().errno_value() == ENOENT || updated.error().errno_value() == ENODEV);
+  if (ending) return {};
+  TRY_CONTEXT(std::move(updated), "Cannot update container " + record.id);
+  return {};
+}
+
+void Core::settle_updates() {
+  for (const auto& [id, body] : store::list_documents(*store_, kHalfUpdates).value_or({})) {
+    (void)update_container(id, body);  // one that fails now has been refused
+    (void)store::delete_document(*store_, kHalfUpdates, id);
+  }
 }
 
 }  // namespace sampan::engine

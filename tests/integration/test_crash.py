@@ -76,23 +76,23 @@ class Case:
     def __init__(self, daemon, victims, operation):
         self.daemon, self.victims, self.operation = daemon, victims, operation
         self.calls = {
-            "create": ("POST", "/containers/create?name=cc", SLEEPER, {"absent", "created"}, "created"),
-            "start": ("POST", "/containers/cc/start", None, {"created", "running", "exited"}, "running"),
-            "stop": ("POST", "/containers/cc/stop?t=0", None, {"running", "exited"}, "exited"),
+            "create": ("POST", "/containers/create?name=victim", SLEEPER, {"absent", "created"}, "created"),
+            "start": ("POST", "/containers/victim/start", None, {"created", "running", "exited"}, "running"),
+            "stop": ("POST", "/containers/victim/stop?t=0", None, {"running", "exited"}, "exited"),
             "exec": ("POST", "/exec/{exec}/start", {"Detach": True}, {"running"}, "running"),
-            "rename": ("POST", "/containers/cc/rename?name=dd", None, {"running"}, "running"),
-            "update": ("POST", "/containers/cc/update", {"CpuShares": 700}, {"running"}, "running"),
-            "remove": ("DELETE", "/containers/cc?force=1&v=1", None, {"running", "exited", "absent"}, "absent"),
+            "rename": ("POST", "/containers/victim/rename?name=renamed", None, {"running"}, "running"),
+            "update": ("POST", "/containers/victim/update", {"CpuShares": 700}, {"running"}, "running"),
+            "remove": ("DELETE", "/containers/victim?force=1&v=1", None, {"running", "exited", "absent"}, "absent"),
         }
 
     def prepare(self):
         if self.operation != "create":
-            self.ident = self.daemon.json("POST", "/containers/create?name=cc", SLEEPER)["Id"]
+            self.ident = self.daemon.json("POST", "/containers/create?name=victim", SLEEPER)["Id"]
         if self.operation not in ("create", "start"):
-            assert self.daemon.request("POST", "/containers/cc/start")[0] == 204
+            assert self.daemon.request("POST", "/containers/victim/start")[0] == 204
         self.exec_id = ""
         if self.operation == "exec":
-            self.exec_id = self.daemon.json("POST", "/containers/cc/exec", {"Cmd": ["touch", "/mark"]})["Id"]
+            self.exec_id = self.daemon.json("POST", "/containers/victim/exec", {"Cmd": ["touch", "/mark"]})["Id"]
 
     def act(self):
         """The status of the answer; 0 when there was none."""
@@ -103,7 +103,7 @@ class Case:
             return 0
 
     def state(self):
-        names = ("cc", "dd") if self.operation == "rename" else ("cc",)
+        names = ("victim", "renamed") if self.operation == "rename" else ("victim",)
         found = [name for name in names if self.daemon.request("GET", f"/containers/{name}/json")[0] == 200]
         if not found:
             return "absent", None
@@ -132,12 +132,12 @@ class Case:
             if shares.exists():
                 assert int(shares.read_text()) == record["HostConfig"]["CpuShares"], "the limit that is told is the one that holds"
         elif status == "created":
-            assert self.daemon.request("POST", "/containers/cc/start")[0] == 204, "it can still be started"
+            assert self.daemon.request("POST", "/containers/victim/start")[0] == 204, "it can still be started"
 
     def finish(self):
-        for name in ("cc", "dd"):
+        for name in ("victim", "renamed"):
             self.daemon.request("DELETE", f"/containers/{name}?force=1&v=1")
-        self.daemon.request("DELETE", "/containers/cc?force=1&v=1")
+        self.daemon.request("DELETE", "/containers/victim?force=1&v=1")
 
     def strike(self, n):
         """False once the operation ended before its n-th call."""

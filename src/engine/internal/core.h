@@ -215,6 +215,8 @@ class Core final : public Engine {
   void settle_lost(const CellPtr& cell);
   void remove_strays();
   void remove_stray_cgroups();
+  void settle_updates();
+  Result<void> apply_limits(const ContainerRecord& record);
   void resume_restarts();
 
   EngineOptions options_;

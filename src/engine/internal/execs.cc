@@ -6,6 +6,7 @@ namespace sampan::engine {
 
 namespace {
 constexpr auto kKept = std::chrono::minutes(5);
+constexpr int kKilled = 128 + 9;
 constexpr size_t kMostEnded = 10000;  // a health check every second must not fill the memory
 }  // namespace
 
@@ -23,8 +24,11 @@ std::string Execs::add(const std::string& container_id, const ExecSpec& spec) {
 void Execs::sweep() {
   auto now = std::chrono::steady_clock::now();
   bool crowded = entries_.size() > kMostEnded;
-  std::erase_if(entries_,
-                [&](const auto& item) { return item.second.ended && (crowded || now - *item.second.ended > kKept); });
+  std::erase_if(entries_, [&](const auto& item) {
+    const Entry& entry = item.second;
+    if (entry.ended) return crowded || now - *entry.ended > kKept;
+    return crowded && !entry.state.started && now - entry.made > kKept;  // nobody is going to start it
+  });
 }
 
 Result<ExecState> Execs::get(const std::string& id) const {
@@ -61,12 +65,12 @@ std::optional<ExecState> Execs::finish(const std::string& id, int exit_code) {
   return it->second.state;
 }
 
-void Execs::finish_all(const std::string& container_id, int exit_code) {
+void Execs::finish_all(const std::string& container_id) {
   std::lock_guard lock(mutex_);
   for (auto& [id, entry] : entries_) {
     if (entry.state.container_id != container_id || !entry.state.running) continue;
     entry.state.running = false;
-    entry.state.exit_code = exit_code;
+    entry.state.exit_code = kKilled;
     entry.ended = std::chrono::steady_clock::now();
   }
 }

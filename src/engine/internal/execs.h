@@ -22,8 +22,8 @@ class Execs {
   void started(const std::string& id, int64_t pid);
   /// The state after its end; nullopt for one that is unknown or had ended before.
   std::optional<ExecState> finish(const std::string& id, int exit_code);
-  /// Ends everything that still runs in the container.
-  void finish_all(const std::string& container_id, int exit_code);
+  /// Ends what still runs in the container, as SIGKILL does: an end that nobody saw is never a success.
+  void finish_all(const std::string& container_id);
   void forget_all(const std::string& container_id);
   std::vector<std::string> of(const std::string& container_id) const;
 
@@ -31,6 +31,7 @@ class Execs {
   struct Entry {
     ExecState state;
     std::optional<std::chrono::steady_clock::time_point> ended;
+    std::chrono::steady_clock::time_point made = std::chrono::steady_clock::now();
   };
   void sweep();
 

@@ -1,8 +1,14 @@
 #include "engine/internal/workers.h"
 
 #include <chrono>
+#include <system_error>
 
 namespace sampan::engine {
+
+Workers::Workers(size_t most_threads) : most_threads_(most_threads) {
+  std::lock_guard lock(mutex_);
+  spawn();
+}
 
 void Workers::post(const std::string& key, std::function<void()> job) {
   std::lock_guard lock(mutex_);
@@ -19,7 +25,11 @@ void Workers::post(const std::string& key, std::function<void()> job) {
 
 void Workers::spawn() {
   ++threads_;
-  std::thread([this] { run(); }).detach();  // stop() waits for the count
+  try {
+    std::thread([this] { run(); }).detach();  // stop() waits for the count
+  } catch (const std::system_error&) {
+    --threads_;  // the host is out of threads: those that live take the job in turn
+  }
 }
 
 void Workers::run() {
@@ -28,7 +38,8 @@ void Workers::run() {
     ++idle_;
     bool woken = work_.wait_for(lock, std::chrono::seconds(10), [this] { return stopping_ || !ready_.empty(); });
     --idle_;
-    if (!woken || stopping_) break;
+    if (stopping_ || (!woken && threads_ > 1)) break;
+    if (!woken) continue;
     std::string key = std::move(ready_.front());
     ready_.pop_front();
     run_key(lock, key);

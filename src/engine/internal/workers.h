@@ -1,7 +1,8 @@
 #pragma once
 // engine/internal/workers: threads that run posted jobs; jobs with one key run one after the other, in order.
 //
-// Threads appear when a job finds none idle (up to a limit) and go after ten idle seconds: a quiet engine has none.
+// Threads appear when a job finds none idle (up to a limit) and go after ten idle seconds. One stays: the end of a
+// container is heard also when the host has no thread to spare.
 
 #include <condition_variable>
 #include <cstddef>
@@ -17,7 +18,7 @@ namespace sampan::engine {
 
 class Workers {
  public:
-  explicit Workers(size_t most_threads) : most_threads_(most_threads) {}
+  explicit Workers(size_t most_threads);
   ~Workers() { stop(); }
   void post(const std::string& key, std::function<void()> job);
   /// Waits for the jobs that run, drops those that wait.

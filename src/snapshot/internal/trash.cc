@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <system_error>
 
 #include "sys/error.h"
 #include "sys/file.h"
@@ -48,7 +49,12 @@ void Trash::enqueue(std::string path) {
   {
     std::lock_guard lock(mutex_);
     queue_.push_back(std::move(path));
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    try {
+      if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error&) {
+      return;  // the host is out of threads: the next one that is thrown away starts it, or the next start of the
+               // program
+    }
   }
   wake_.notify_one();
 }
