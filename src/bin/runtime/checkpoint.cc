@@ -1,32 +1,18 @@
-// checkpoint and restore: the processes of a container written into files, and made again from them, by CRIU.
-//
-// CRIU is run as a program (criu(8)), found in PATH. What lies outside the container is named to it by keys of our own,
-// never by paths that the container could have shaped: "m<index>" is the bind mount at that index of the
-// configuration, and a restore takes the sources from the configuration it is given, not from the image.
+// The commands checkpoint and restore.
 #include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <set>
 
 #include "base/strings.h"
 #include "bin/runtime/context.h"
-#include "codec/json.h"
+#include "runtime/checkpoint.h"
 #include "sys/error.h"
 #include "sys/file.h"
-#include "sys/mount.h"
 #include "sys/process.h"
-#include "sys/program.h"
 
 namespace sampan::bin {
 namespace {
 
-namespace json = codec::json;
-
-constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+using runtime::Criu;
 
 constexpr Flag kCriuFlags[] = {
     {"image-path", "", Takes::Value, "directory of the image files (default: ./checkpoint)"},
@@ -59,38 +45,15 @@ constexpr auto kRestoreFlags = with_flags(
         {"lsm-mount-context", "", Takes::Value, "SELinux context of the mounts"},
     });
 
-Result<std::string> find_criu() {
-  const char* path = ::getenv("PATH");
-  for (auto dir : split(path && *path ? path : "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", ':')) {
-    std::string file = std::string(dir) + "/criu";
-    if (dir.starts_with('/') && ::access(file.c_str(), X_OK) == 0) return file;
-  }
-  return fail(Code::NotImplemented, "criu is not installed: checkpoint and restore need it (no \"criu\" in PATH)");
-}
-
-/// One run of CRIU: its arguments, and where its files are.
-struct Criu {
-  std::string program, images, work, log;
-  std::vector<std::string> args;
-  std::vector<int> kept;  // descriptors that it shall have
-  void add(std::initializer_list<std::string> words) { args.insert(args.end(), words); }
-};
-
 Result<std::string> empty_namespace(const std::string& name) {
   if (name == "network" || name == "net") return std::string("net");
   return fail(Code::InvalidArgument, "--empty-ns {}: only \"network\" can be left empty", name);
 }
 
 Result<Criu> prepare(const Context& context, const char* verb) {
-  Criu criu;
-  criu.program = TRY(find_criu());
   const auto& args = context.args;
-  criu.images = args.get("image-path", "checkpoint");
-  if (std::string_view(verb) != "restore") TRY(sys::make_dirs(criu.images, 0700));
-  criu.work = args.get("work-path", criu.images);
-  TRY(sys::make_dirs(criu.work, 0700));
-  criu.log = fmt::format("{}.log", verb);
-  criu.add({"criu", verb, "--images-dir", criu.images, "--work-dir", criu.work, "--log-file", criu.log, "-v4"});
+  std::string images = args.get("image-path", "checkpoint");
+  auto criu = TRY(runtime::prepare_criu(verb, images, args.get("work-path", images)));
   for (const char* name : {"tcp-established", "ext-unix-sk", "shell-job", "file-locks", "auto-dedup"})
     if (args.has(name)) criu.add({fmt::format("--{}", name)});
   criu.add({"--manage-cgroups=" + args.get("manage-cgroups-mode", "soft")});
@@ -98,90 +61,13 @@ Result<Criu> prepare(const Context& context, const char* verb) {
   return criu;
 }
 
-/// The first complaint in CRIU's log, without its time. Those of its probes of the kernel mean nothing.
-std::string complaint(const Criu& criu) {
-  auto text = sys::read_file(criu.work + "/" + criu.log, 64 << 20);
-  if (!text) return "no log";
-  for (auto line : split(*text, '\n')) {
-    size_t at = line.find("Error (");
-    if (at == std::string_view::npos) continue;
-    auto words = line.substr(at);
-    if (!words.starts_with("Error (criu/util.c") && !words.starts_with("Error (criu/sockets.c"))
-      return std::string(words);
-  }
-  return "no error in the log";
-}
-
-/// Runs it and waits. `root` is bound over itself in a mount namespace that only CRIU sees: it wants a mount point.
-Result<void> run(const Criu& criu, const std::string& root) {
-  auto child = TRY(sys::clone_process({.namespaces = root.empty() ? 0 : sys::ns::kMount}));
-  if (child.pid == 0) {
-    auto bind = [&]() -> Result<void> {
-      TRY(sys::set_root_propagation(sys::propagation::kSlave, sys::Recursive::Yes));
-      auto mount = TRY(sys::clone_mount(AT_FDCWD, root, sys::Recursive::Yes));
-      return sys::attach_mount_at(mount.get(), root);
-    };
-    if (!root.empty() && !bind()) ::_exit(125);
-    sys::become_program({criu.program, criu.args, {kPath}, -1, -1, criu.kept});
-  }
-  auto status = TRY(sys::reap(child.pid));
-  if (status.shell_code() == 0) return {};
-  if (status.code == 125) return fail(Code::Unknown, "cannot bind {} for criu", root);
-  return fail(Code::Unknown, "criu failed: {} (exit status {})\nlog file: {}/{}", complaint(criu), status.shell_code(),
-              criu.work, criu.log);
-}
-
-/// Names of the streams, so that a restore can put its own in their place: pipes keep their number.
-Result<void> save_streams(const Criu& criu, pid_t pid) {
-  json::array names;
-  for (int fd = 0; fd < 3; ++fd) {
-    char target[4096];
-    ssize_t n = ::readlink(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), target, sizeof target);
-    names.emplace_back(std::string_view(target, n > 0 ? static_cast<size_t>(n) : 0));
-  }
-  return sys::replace_file(criu.images + "/descriptors.json", codec::format_json(names), 0600, sys::Durable::No);
-}
-
 Result<void> inherit_streams(Criu& criu) {
-  auto text = sys::read_file(criu.images + "/descriptors.json", 65536);
-  if (!text) return {};  // an image that another program wrote
-  auto value = TRY(codec::parse_json(*text));
-  if (!value.is_array()) return fail(Code::InvalidArgument, "descriptors.json is no array");
-  for (size_t i = 0; i < value.as_array().size() && i < 3; ++i) {
-    const auto& name = value.as_array()[i];
-    if (!name.is_string() || !name.as_string().starts_with("pipe:[")) continue;
-    int copy = ::fcntl(static_cast<int>(i), F_DUPFD_CLOEXEC, 10);
-    if (copy < 0) return sys::sys_error("dup");
-    criu.kept.push_back(copy);
-    criu.add({"--inherit-fd", fmt::format("fd[{}]:{}", copy, std::string_view(name.as_string()))});
+  int copies[3];
+  for (int i = 0; i < 3; ++i) {  // for CRIU, until this program ends
+    copies[i] = ::fcntl(i, F_DUPFD_CLOEXEC, 10);
+    if (copies[i] < 0) return sys::sys_error("dup");
   }
-  return {};
-}
-
-/// Where the init's mounts are, as CRIU will see them.
-Result<std::set<std::string>> mount_points(pid_t pid) {
-  std::set<std::string> points;
-  auto text = TRY(sys::read_file(fmt::format("/proc/{}/mountinfo", pid), 16 << 20));
-  for (auto line : split(text, '\n'))
-    if (auto fields = split(line, ' '); fields.size() > 4) points.emplace(fields[4]);
-  return points;
-}
-
-/// Names the bind mounts. One that lies elsewhere than the configuration says (the image had a link there) could change
-/// places with another on the way back, and one whose name CRIU would take apart could name anything: both are refused
-/// (CVE-2026-119101).
-Result<void> name_mounts(Criu& criu, const oci::Spec& spec, pid_t init) {
-  auto points = TRY(mount_points(init));
-  for (size_t i = 0; i < spec.mounts.size(); ++i) {
-    const auto& mount = spec.mounts[i];
-    if (!is_bind(mount)) continue;
-    bool plain = mount.destination.find_first_of("[]:, \t\n\\") == std::string::npos;
-    if (!plain || !points.count(mount.destination))
-      return fail(Code::InvalidArgument, "mount \"{}\" cannot be checkpointed: it is not where the configuration says",
-                  mount.destination);
-    criu.add({"--external", fmt::format("mnt[{}]:m{}", mount.destination, i)});
-  }
-  return {};
+  return runtime::give_streams(criu, {copies[0], copies[1], copies[2]});
 }
 
 /// A network namespace that the container was given, not made.
@@ -202,12 +88,10 @@ Result<int> checkpoint(Context& context) {
   if (spec.process && spec.process->terminal)
     return fail(Code::NotImplemented, "a container with a terminal cannot be checkpointed");
   criu.add({"--tree", std::to_string(record.pid), "--root", fmt::format("/proc/{}/root", record.pid)});
-  TRY(name_mounts(criu, spec, record.pid));
-  if (std::string path = joined_network(spec); !path.empty()) {
-    struct stat info;
-    if (::stat(path.c_str(), &info) < 0) return sys::sys_error("stat", path);
-    criu.add({"--external", fmt::format("net[{}]:network", info.st_ino)});
-  }
+  std::vector<std::string> destinations;
+  for (auto& mount : runtime::bind_mounts_of(spec)) destinations.push_back(std::move(mount.destination));
+  TRY(runtime::name_mounts(criu, destinations, record.pid));
+  if (std::string path = joined_network(spec); !path.empty()) TRY(runtime::name_network(criu, path));
   const auto& args = context.args;
   if (args.has("parent-path")) criu.add({"--prev-images-dir", args.get("parent-path"), "--track-mem"});
   if (args.has("pre-dump")) criu.add({"--track-mem"});
@@ -220,8 +104,8 @@ Result<int> checkpoint(Context& context) {
   }
   bool goes_on = args.has("leave-running") && !args.has("pre-dump");
   if (goes_on) criu.add({"--leave-running"});
-  TRY(save_streams(criu, record.pid));
-  TRY(run(criu, ""));
+  TRY(runtime::save_streams(criu, record.pid));
+  TRY(runtime::run_criu(criu, nullptr));
   if (goes_on || args.has("pre-dump")) return 0;
   auto host = TRY(cgroup::detect_host());
   TRY(stop_scope(record));
@@ -230,23 +114,14 @@ Result<int> checkpoint(Context& context) {
   return 0;
 }
 
-Result<pid_t> read_pid(const std::string& file) {
-  auto pid = parse_int(trim(TRY(sys::read_file(file, 64))));
-  if (!pid || *pid <= 0) return fail(Code::Internal, "criu wrote no process id");
-  return static_cast<pid_t>(*pid);
-}
-
 /// Everything that a restore names to CRIU comes from the bundle.
 Result<Criu> restore_command(const Context& context, const Bundle& bundle, const std::string& pid_file) {
   auto criu = TRY(prepare(context, "restore"));
   criu.add({"--root", bundle.rootfs, "--restore-detached", "--pidfile", pid_file});
-  for (size_t i = 0; i < bundle.spec.mounts.size(); ++i)
-    if (is_bind(bundle.spec.mounts[i]))
-      criu.add({"--external", fmt::format("mnt[m{}]:{}", i, bundle.spec.mounts[i].source)});
+  TRY(runtime::give_mounts(criu, runtime::bind_mounts_of(bundle.spec)));
   if (std::string path = joined_network(bundle.spec); !path.empty()) {
-    int fd = TRY(sys::open_file(path, O_RDONLY)).release();  // for CRIU, until this program ends
-    criu.kept.push_back(fd);
-    criu.add({"--inherit-fd", fmt::format("fd[{}]:network", fd)});
+    // For CRIU, until this program ends.
+    runtime::give_network(criu, TRY(sys::open_file(path, O_RDONLY)).release());
   }
   for (const char* name : {"lsm-profile", "lsm-mount-context"})
     if (context.args.has(name)) criu.add({fmt::format("--{}", name), context.args.get(name)});
@@ -277,9 +152,10 @@ Result<int> restore(Context& context) {
   if (!detach) hold_signals();
   Record record;
   auto restored = [&]() -> Result<runtime::Process> {
-    TRY(run(criu, bundle.rootfs));
+    runtime::CriuRoot root{{.type = "bind", .source = bundle.rootfs, .options = {"rbind"}}, bundle.rootfs};
+    TRY(runtime::run_criu(criu, &root));
     runtime::Process init;
-    init.pid = TRY(read_pid(pid_file));
+    init.pid = TRY(runtime::restored_pid(pid_file));
     init.pidfd = TRY(sys::open_pidfd(init.pid));
     record = TRY(record_of(bundle, id, init.pid));
     TRY(scope.settle(cgroups));
