@@ -71,7 +71,7 @@ Result<void> apply_v1(const Request& request) {
   const auto& cpu = *request.asked.cpu;
   if (cpu.shares && *cpu.shares != 0) {
     TRY(write_number(request.dir, "cpu.shares", static_cast<int64_t>(*cpu.shares)));
-    uint64_t taken = read_number(request.dir, "cpu.shares");
+    uint64_t taken = read_number(request.dir, "cpu.shares", *cpu.shares);  // a group that has just gone bounds nothing
     if (taken < *cpu.shares) return fail(Code::InvalidArgument, "the maximum allowed cpu-shares is {}", taken);
     if (taken > *cpu.shares) return fail(Code::InvalidArgument, "the minimum allowed cpu-shares is {}", taken);
   }
