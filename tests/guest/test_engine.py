@@ -1,15 +1,18 @@
 """The engine on a host with control groups version 2 alone: limits, pause, statistics and memory that runs out, seen in
 the kernel's files. By the API, not the docker command: an emulated processor is slow to start that."""
+import concurrent.futures
+import datetime
 import json
 import os
 import pathlib
 import sys
 import time
+import urllib.parse
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
-from support import Daemon, census, census_difference, make_busybox_tar, wait_for  # noqa: E402
+from support import Daemon, UnixConnection, census, census_difference, make_busybox_tar, wait_for  # noqa: E402
 
 pytestmark = pytest.mark.skipif("GUEST_RESULTS" not in os.environ, reason="runs in the virtual machine: ./dev guest")
 MIB = 1 << 20
@@ -35,11 +38,14 @@ def engine(tmp_path_factory):
 
 class Box:
     """One container and the directory of its control group."""
+    made = 0
 
     def __init__(self, engine, command, **host_config):
-        self.engine, self.name = engine, f"box{os.getpid()}"
+        Box.made += 1
+        self.engine, self.name = engine, f"box{os.getpid()}-{Box.made}"
+        body = {"Image": "busybox", "Cmd": command, "Healthcheck": host_config.pop("Healthcheck", None)}
         made = engine.json("POST", f"/containers/create?name={self.name}",
-                           {"Image": "busybox", "Cmd": command, "HostConfig": {"NetworkMode": "none", **host_config}}, expect=201)
+                           {**body, "HostConfig": {"NetworkMode": "none", **host_config}}, expect=201)
         self.warnings = made["Warnings"]
 
     def start(self):
@@ -184,3 +190,75 @@ def test_the_engine_says_what_the_host_has(engine):
     assert (info["CgroupVersion"], info["CgroupDriver"]) == ("2", "cgroupfs")
     assert [info[name] for name in ("MemoryLimit", "SwapLimit", "CpuCfsQuota", "CPUShares", "CPUSet", "PidsLimit")] == [True] * 6
     assert info["OomKillDisable"] is False
+
+
+DAY = 86400
+
+
+@pytest.fixture
+def clock():
+    """Steps the machine's clock; it is right again afterwards."""
+    ahead = time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    yield lambda seconds: time.clock_settime(time.CLOCK_REALTIME, time.clock_gettime(time.CLOCK_REALTIME) + seconds)
+    time.clock_settime(time.CLOCK_REALTIME, ahead + time.clock_gettime(time.CLOCK_MONOTONIC))
+
+
+def seconds_of(text):
+    """A time of the API in seconds since 1970."""
+    return datetime.datetime.fromisoformat(text[:19] + "+00:00").timestamp()
+
+
+@pytest.mark.parametrize("step", (DAY, -DAY))
+def test_a_stepped_clock_changes_no_waiting(engine, box, clock, step):
+    """Stop timeouts, restarts, health checks and waits go by the clock that nobody sets."""
+    restarted = box(["sh", "-c", "exit 1"], RestartPolicy={"Name": "always"})
+    restarted.post("start", expect=204)
+    asleep = box(["sh", "-c", "sleep 6; exit 7"]).start()
+    deaf = box(["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]).start()
+    checked = box(Healthcheck={"Test": ["CMD", "true"], "Interval": 500_000_000}).start()
+    runs = lambda: restarted.inspect()["RestartCount"]
+    probes = lambda: [entry["Start"] for entry in checked.inspect()["State"]["Health"]["Log"]]
+    assert wait_for(lambda: runs() >= 2 and probes(), 20)
+    before = runs()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(asleep.post, "wait")
+        began = time.monotonic()
+        stopping = pool.submit(deaf.post, "stop?t=4")
+        time.sleep(0.5)
+        clock(step)
+        stepped = time.time()
+        stopping.result(timeout=60)
+        assert 3.5 < time.monotonic() - began < 30, "the timeout neither ended at once nor never"
+        assert waiting.result(timeout=60)["StatusCode"] == 7
+    assert wait_for(lambda: runs() > before, 30), "the restarts go on"
+    assert wait_for(lambda: probes() and seconds_of(probes()[-1]) >= int(stepped), 20), "the checks go on"
+    assert checked.inspect()["State"]["Health"]["Status"] == "healthy"
+    for one, code in ((asleep, 7), (deaf, 137)):
+        state = one.inspect()["State"]
+        assert state["ExitCode"] == code
+        assert abs(seconds_of(state["FinishedAt"]) - stepped) < 60, "the time of the end is that of the clock as it was then"
+    delays = restarted.inspect()["RestartCount"]
+    assert delays < 40, "the back-off was not taken for over"
+
+
+@pytest.mark.parametrize("step", (DAY, -DAY))
+def test_a_stepped_clock_loses_no_line_and_no_event(engine, box, clock, step):
+    one = box(["sh", "-c", "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.1; done"]).start()
+    began = int(time.time()) - 5
+    lines = lambda since: engine.request("GET", f"/containers/{one.name}/logs?stdout=1&since={since}")[2].count(b"line")
+    assert wait_for(lambda: lines(0) > 3, 20)
+    events = UnixConnection(engine.socket, 30)
+    events.request("GET", f"/events?since={began}&filters=" + urllib.parse.quote(json.dumps({"container": [one.name]})))
+    stream = events.getresponse()
+    assert json.loads(stream.readline())["Action"] == "create"
+    clock(step)
+    stepped = int(time.time())
+    assert wait_for(lambda: lines(0) > 10, 20)
+    assert wait_for(lambda: 0 < lines(stepped if step > 0 else 0) <= lines(0), 20)
+    one.post("kill", expect=204)
+    seen = []
+    while "die" not in seen:
+        seen.append(json.loads(stream.readline())["Action"])
+    events.close()
+    numbers = [int(word) for word in engine.request("GET", f"/containers/{one.name}/logs?stdout=1")[2].decode(errors="ignore").split() if word.isdigit()]
+    assert numbers == list(range(len(numbers))), "each line once, in order"
