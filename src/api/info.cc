@@ -149,6 +149,21 @@ json::array address_pools(const ApiOptions& options) {
   return out;
 }
 
+/// A number is so many of a kind, anything else names one.
+json::value generic_resources(const ApiOptions& options) {
+  if (options.generic_resources.empty()) return nullptr;
+  json::array out;
+  for (const auto& text : options.generic_resources) {
+    auto pair = split_once(text, '=');
+    if (!pair) continue;
+    json::object spec{{"Kind", json::string(pair->first)}};
+    auto count = parse_int(pair->second);
+    spec["Value"] = count ? json::value(*count) : json::value(json::string(pair->second));
+    out.push_back(json::object{{count ? "DiscreteResourceSpec" : "NamedResourceSpec", std::move(spec)}});
+  }
+  return out;
+}
+
 void add_engine_facts(json::object& out, Call& call) {
   const auto& options = call.engine().options();
   const auto told = call.services.options.load();
@@ -168,7 +183,7 @@ void add_engine_facts(json::object& out, Call& call) {
   out["NEventsListener"] = call.services.event_listeners.load();
   out["IndexServerAddress"] = "https://index.docker.io/v1/";
   out["RegistryConfig"] = registry_config(*told);
-  out["GenericResources"] = nullptr;
+  out["GenericResources"] = generic_resources(*told);
   out["DockerRootDir"] = options.data_root;
   out["HttpProxy"] = told->http_proxy;
   out["HttpsProxy"] = told->https_proxy;
@@ -181,7 +196,7 @@ void add_engine_facts(json::object& out, Call& call) {
   runtimes["sampan-runtime"] = json::object{{"path", "sampan-runtime"}};
   out["Runtimes"] = std::move(runtimes);
   out["DefaultRuntime"] = "sampan-runtime";
-  out["LiveRestoreEnabled"] = true;
+  out["LiveRestoreEnabled"] = told->live_restore;
   out["Isolation"] = "";
   out["InitBinary"] = options.init_program;
   json::object none{{"ID", ""}, {"Expected", ""}};
@@ -205,7 +220,10 @@ Result<http::Response> get_info(Call& call) {
       {"NodeID", ""}, {"NodeAddr", ""},           {"LocalNodeState", "inactive"}, {"ControlAvailable", false},
       {"Error", ""},  {"RemoteManagers", nullptr}};
   if (call.version < Version{1, 49}) out.erase("FirewallBackend");
-  if (call.version < Version{1, 47}) {
+  if (call.version >= Version{1, 49}) {
+    for (const char* name : {"ContainerdCommit", "RuncCommit", "InitCommit"}) out[name].as_object().erase("Expected");
+  }
+  if (call.version < Version{1, 50}) {
     out["BridgeNfIptables"] = is_switched_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
     out["BridgeNfIp6tables"] = is_switched_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
   }

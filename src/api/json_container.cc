@@ -60,6 +60,7 @@ void omit_empty_mount(json::object& mount) {
       {"Propagation", "NonRecursive", "CreateMountpoint", "ReadOnlyNonRecursive", "ReadOnlyForceRecursive"});
   omit_empty_within(mount, "VolumeOptions", {"NoCopy", "Labels", "DriverConfig", "Subpath"});
   omit_empty_within(mount, "TmpfsOptions", {"Options"});
+  omit_empty_within(mount, "ImageOptions", {"Subpath"});
 }
 
 json::array binding_list(const std::vector<PortBinding>& bindings) {

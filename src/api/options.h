@@ -18,6 +18,8 @@ struct ApiOptions {
   std::string http_proxy, https_proxy, no_proxy;  // without passwords
   std::vector<std::string> registry_mirrors, insecure_registries;
   std::vector<std::pair<std::string, int64_t>> address_pools;  // base, size
+  std::vector<std::string> generic_resources;                  // "GPU=UUID1", "SSD=3"
+  bool live_restore = true;
 };
 
 }  // namespace sampan::api

@@ -61,6 +61,7 @@ Result<void> run(const CommandLine& line, Settings settings, const ServiceNotifi
   settings.exec_root = TRY(absolute(settings.exec_root));
   TRY(sys::make_dirs(settings.data_root, 0700));
   TRY(sys::make_dirs(settings.exec_root, 0711));  // clients of the socket's group must come through
+  TRY(set_oom_score(settings));
   auto engine = TRY_CONTEXT(engine::open_engine(TRY(engine_options(settings))), "open engine");
   engine->registry().reconfigure(registry_options(settings));
   notifier.status("finding what runs");

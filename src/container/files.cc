@@ -34,7 +34,7 @@ Result<std::string> format_hosts(const ContainerRecord& record, std::span<const 
         address = address.substr(1, address.size() - 2);
       if (address == "host-gateway") address = host_gateway;
       if (address.empty()) return fail(Code::InvalidArgument, "invalid IP address in add-host: \"{}\"", text);
-      out += address + "\t" + text.substr(0, at) + "\n";
+      for (const auto& one : split(address, ',')) out += one + "\t" + text.substr(0, at) + "\n";
     }
   }
   for (const auto& entry : own) {

@@ -98,6 +98,8 @@ Result<MountPlan> plan_bind_mount(const MountSpec& mount) {
         return fail(Code::InvalidArgument, "invalid propagation mode: {}", options->propagation);
       plan.point.propagation = options->propagation;
     }
+    if (options->read_only_non_recursive && options->read_only_force_recursive)
+      return fail(Code::InvalidArgument, "mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive");
     plan.create_source = options->create_mountpoint;
     plan.non_recursive = options->non_recursive;
     plan.read_only_non_recursive = options->read_only_non_recursive;
@@ -136,6 +138,17 @@ Result<MountPlan> plan_tmpfs_mount(const MountSpec& mount) {
   return plan;
 }
 
+/// The image is found when the container is created; the record keeps its id.
+Result<MountPlan> plan_image_mount(const MountSpec& mount) {
+  MountPlan plan;
+  if (mount.source.empty()) return fail(Code::InvalidArgument, "field Source must not be empty");
+  plan.point.name = mount.source;
+  if (mount.image_options) plan.subpath = mount.image_options->subpath;
+  if (plan.subpath.starts_with('/'))
+    return fail(Code::InvalidArgument, "subpath must be a relative path within the image");
+  return plan;
+}
+
 /// The options of another type than the mount's own are a mistake, never ignored.
 Result<void> check_mount_fields(const MountSpec& mount) {
   const std::string& type = mount.type;
@@ -143,6 +156,7 @@ Result<void> check_mount_fields(const MountSpec& mount) {
   const char* foreign = mount.bind_options && type != "bind"       ? "BindOptions"
                         : mount.volume_options && type != "volume" ? "VolumeOptions"
                         : mount.tmpfs_options && type != "tmpfs"   ? "TmpfsOptions"
+                        : mount.image_options && type != "image"   ? "ImageOptions"
                                                                    : nullptr;
   if (foreign) return fail(Code::InvalidArgument, "field {} must not be specified", foreign);
   return {};
@@ -156,7 +170,9 @@ Result<MountPlan> plan_typed_mount(const MountSpec& mount) {
     plan = TRY(plan_volume_mount(mount));
   else if (mount.type == "tmpfs")
     plan = TRY(plan_tmpfs_mount(mount));
-  else if (mount.type == "image" || mount.type == "npipe" || mount.type == "cluster") {
+  else if (mount.type == "image")
+    plan = TRY(plan_image_mount(mount));
+  else if (mount.type == "npipe" || mount.type == "cluster") {
     return fail(Code::NotImplemented, "mounts of this type are not implemented");
   } else {
     return fail(Code::InvalidArgument, "mount type unknown");
@@ -164,7 +180,7 @@ Result<MountPlan> plan_typed_mount(const MountSpec& mount) {
   TRY(check_mount_fields(mount));
   plan.point.type = mount.type;
   plan.point.destination = TRY(clean_destination(mount.target));
-  plan.point.rw = !mount.read_only;
+  plan.point.rw = !mount.read_only && mount.type != "image";
   return plan;
 }
 
@@ -216,6 +232,7 @@ Result<std::vector<MountPlan>> plan_mounts(const ContainerConfig& config, const 
   for (const auto& point : volumes_from) {
     MountPlan plan;
     plan.point = point;
+    plan.subpath = point.subpath;
     plan.from_other = true;
     add_unless_there(plans, std::move(plan));
   }

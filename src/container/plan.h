@@ -106,6 +106,7 @@ struct HostsEntry {
   std::string address;
   std::vector<std::string> names;
 };
+/// `host_gateway`: one address, or one of each family with a comma between them; "" is none.
 /// Errors: InvalidArgument (a --add-host that is not name:address).
 Result<std::string> format_hosts(const ContainerRecord& record, std::span<const HostsEntry> own,
                                  const std::string& host_gateway);

@@ -42,6 +42,7 @@ struct MountPoint {
   std::string type, name, source, destination, driver, mode;
   bool rw = true;
   std::string propagation;
+  std::string subpath;  // of the volume or the image
 };
 struct ContainerRecord {
   std::string id, name, created;  // name without the leading slash; created RFC 3339
@@ -70,7 +71,7 @@ BOOST_DESCRIBE_STRUCT(HealthState, (), (status, failing_streak, log))
 BOOST_DESCRIBE_STRUCT(Ending, (), (cause, asked, signal, memory_limit))
 BOOST_DESCRIBE_STRUCT(ContainerState, (),
                       (status, pid, exit_code, error, oom_killed, started_at, finished_at, health, ending))
-BOOST_DESCRIBE_STRUCT(MountPoint, (), (type, name, source, destination, driver, mode, rw, propagation))
+BOOST_DESCRIBE_STRUCT(MountPoint, (), (type, name, source, destination, driver, mode, rw, propagation, subpath))
 BOOST_DESCRIBE_STRUCT(ContainerRecord, (),
                       (id, name, created, image_id, platform, config, host_config, path, args, state, restart_count,
                        has_been_started, manually_stopped, generation, log_path, hostname_path, hosts_path,

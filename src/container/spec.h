@@ -72,6 +72,9 @@ struct TmpfsOptions {
   uint32_t mode = 0;
   std::vector<std::vector<std::string>> options;
 };
+struct ImageMountOptions {
+  std::string subpath;
+};
 struct MountSpec {
   std::string type, source, target;
   bool read_only = false;
@@ -79,6 +82,7 @@ struct MountSpec {
   std::optional<BindOptions> bind_options;
   std::optional<VolumeOptions> volume_options;
   std::optional<TmpfsOptions> tmpfs_options;
+  std::optional<ImageMountOptions> image_options;
 };
 struct WeightDeviceSpec {
   std::string path;
@@ -209,8 +213,10 @@ BOOST_DESCRIBE_STRUCT(BindOptions, (),
 BOOST_DESCRIBE_STRUCT(VolumeDriverConfig, (), (name, options))
 BOOST_DESCRIBE_STRUCT(VolumeOptions, (), (no_copy, labels, driver_config, subpath))
 BOOST_DESCRIBE_STRUCT(TmpfsOptions, (), (size_bytes, mode, options))
+BOOST_DESCRIBE_STRUCT(ImageMountOptions, (), (subpath))
 BOOST_DESCRIBE_STRUCT(MountSpec, (),
-                      (type, source, target, read_only, consistency, bind_options, volume_options, tmpfs_options))
+                      (type, source, target, read_only, consistency, bind_options, volume_options, tmpfs_options,
+                       image_options))
 BOOST_DESCRIBE_STRUCT(WeightDeviceSpec, (), (path, weight))
 BOOST_DESCRIBE_STRUCT(ThrottleDeviceSpec, (), (path, rate))
 BOOST_DESCRIBE_STRUCT(DeviceMapping, (), (path_on_host, path_in_container, cgroup_permissions))

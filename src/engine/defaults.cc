@@ -48,6 +48,8 @@ void apply_defaults(const ContainerDefaults& defaults, container::ContainerSpec&
     host.log_config.config.insert(defaults.log.config.begin(), defaults.log.config.end());
   }
   fill_ulimits(defaults, host);
+  const bool default_network = host.network_mode.empty() || host.network_mode == "default";
+  if (default_network && !defaults.network_mode.empty()) host.network_mode = defaults.network_mode;
   fill(host.shm_size, defaults.shm_size);
   fill(host.ipc_mode, defaults.ipc_mode);
   if (!host.privileged) fill(host.cgroupns_mode, defaults.cgroupns_mode);

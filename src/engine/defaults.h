@@ -16,6 +16,7 @@ struct ContainerDefaults {
   std::vector<container::Ulimit> ulimits;
   int64_t shm_size = 0;                                // 0: the built-in
   std::string ipc_mode, cgroupns_mode, cgroup_parent;  // "": the built-in
+  std::string network_mode;                            // "": the default bridge
   std::string seccomp;                                 // "", "unconfined", or the text of a profile
   bool init = false, no_new_privileges = false;
   std::vector<std::string> dns_options, dns_search;

@@ -271,7 +271,8 @@ Result<std::string> Core::hosts_text(const ContainerRecord& record, const std::v
     own.push_back({endpoint.ip_address, std::move(names)});
   }
   TRY(add_links(record, own));
-  std::string gateway;
+  std::string gateway = join(options_.host_gateways, ",");
+  if (!gateway.empty()) return container::format_hosts(record, own, gateway);
   if (auto bridge = networks_->get("bridge")) gateway = bridge->gateway;
   return container::format_hosts(record, own, gateway);
 }

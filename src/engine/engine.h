@@ -51,7 +51,8 @@ struct EngineOptions {
   std::string certs_dir;  // certs.d of registries, "" for the default
   std::vector<std::string> dns;
   ContainerDefaults defaults;
-  network::NetworksOptions network;  // bridge, pools and options of networks; the rest is filled in from above
+  std::vector<std::string> host_gateways;  // what --add-host NAME:host-gateway means; empty: the default bridge's own
+  network::NetworksOptions network;        // bridge, pools and options of networks; the rest is filled in from above
 };
 
 struct Created {
@@ -86,6 +87,7 @@ struct NetworkCounters {
 struct StatsSample {
   codec::Time read;
   cgroup::Stats cgroup;
+  bool unified = false;     // counted by control groups of version 2
   uint64_t system_cpu = 0;  // nanoseconds, all CPUs, from /proc/stat
   uint32_t online_cpus = 0;
   uint64_t memory_limit = 0;  // the host's memory when the container has none
@@ -133,6 +135,10 @@ class Engine {
   virtual Result<void> recover() = 0;
   /// Orderly end: stops supervising; containers run on.
   virtual void shutdown() = 0;
+  /// Stops everything that runs, each with its own signal and timeout, as the end of a daemon without live-restore
+  /// does; restart policies bring back with the next daemon what they would bring back after a crash. Blocks: as long
+  /// as the slowest container takes.
+  virtual void stop_all() = 0;
   virtual const EngineOptions& options() const = 0;
 
   // --- containers -----------------------------------------------------------------------------------------------

@@ -38,7 +38,9 @@ Result<std::vector<image::RemovedImage>> Core::remove_image(const std::string& n
     std::vector<std::string> out;
     for (const auto& user : users_of_image(id)) {
       auto record = containers_.record(user);
-      out.push_back(record && record->state.running() ? "running:" + user : user);
+      if (!record) continue;
+      bool only_mounts = record->image_id != id;
+      out.push_back((only_mounts ? "mounting:" : record->state.running() ? "running:" : "") + user);
     }
     return out;
   };
@@ -46,7 +48,9 @@ Result<std::vector<image::RemovedImage>> Core::remove_image(const std::string& n
   std::set<std::string> ids = {image.id};
   for (const auto& other : TRY(images_->list())) ids.insert(other.id);
   const Attributes labels = image.config.config.labels;
+  std::unique_lock nobody_mounts(volume_use_);
   auto removed = TRY(images_->remove(name, force, !no_prune, used_by));
+  nobody_mounts.unlock();
   for (const auto& item : removed) {
     Attributes untagged = labels;
     untagged["name"] = item.untagged;

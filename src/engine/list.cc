@@ -79,7 +79,8 @@ std::vector<std::string> Core::users_of_volume(const std::string& name) {
 std::vector<std::string> Core::users_of_image(const std::string& image_id) {
   std::vector<std::string> out;
   for (const auto& record : containers_.list()) {
-    if (record->image_id == image_id) out.push_back(record->id);
+    auto mounted = [&](const auto& point) { return point.type == "image" && point.source == image_id; };
+    if (record->image_id == image_id || std::ranges::any_of(record->mounts, mounted)) out.push_back(record->id);
   }
   return out;
 }

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "engine/internal/core.h"
 #include "image/archive.h"
+#include "snapshot/subtree.h"
 #include "sys/error.h"
 #include "sys/file.h"
 #include "sys/safe_path.h"
@@ -125,10 +126,35 @@ Result<void> Core::create_volume(ContainerRecord& record, MountPlan& plan) {
   return {};
 }
 
+/// Nothing of an image mount is made before the start, but what cannot be mounted is refused now.
+Result<void> Core::find_image_mount(MountPlan& plan) {
+  auto image = images_->get(plan.point.name);
+  if (!image) {
+    auto reference = oci::parse_reference(plan.point.name);
+    if (image.error().code() != Code::NotFound || !reference) return std::move(image).error();
+    return fail(Code::NotFound, "No such image: {}", reference->familiar());
+  }
+  plan.point.source = image->id;
+  TRY(resolve_image(plan));
+  return {};
+}
+
+/// The layers of the image that the record names, wherever its tags point now.
+Result<oci::Mount> Core::resolve_image(const MountPlan& plan) {
+  auto image = TRY(images_->get(plan.point.source));
+  if (!image.top) return fail(Code::InvalidArgument, "image {} has no files to mount", plan.point.name);
+  auto mount = TRY_CONTEXT(snapshot::subtree_mount(*snapshots_, *image.top, plan.subpath),
+                           fmt::format("image {} subpath \"{}\"", plan.point.name, plan.subpath));
+  mount.destination = plan.point.destination;
+  return mount;
+}
+
 Result<void> Core::create_mounts(ContainerRecord& record, std::vector<MountPlan>& plans) {
   for (auto& plan : plans) {
+    if (!plan.from_other && plan.point.type == "image") TRY(find_image_mount(plan));
     if (!plan.from_other && plan.point.type == "volume") TRY(create_volume(record, plan));
     if (plan.point.type == "bind") TRY(mount_source(plan));
+    if (!plan.from_other) plan.point.subpath = plan.subpath;
     record.mounts.push_back(plan.point);
   }
   return {};
@@ -180,6 +206,7 @@ Result<std::vector<oci::Mount>> Core::resolve_mounts(const ContainerRecord& reco
     if (planned) continue;
     MountPlan plan;
     plan.point = point;
+    plan.subpath = point.subpath;
     plan.from_other = true;
     plans.push_back(std::move(plan));
   }
@@ -187,6 +214,13 @@ Result<std::vector<oci::Mount>> Core::resolve_mounts(const ContainerRecord& reco
   for (auto& plan : plans) {
     if (plan.point.type == "volume") {
       out.push_back(TRY(resolve_volume(record, plan)));
+      continue;
+    }
+    if (plan.point.type == "image") {
+      const MountPoint* point = find_point(record, plan.point.destination);
+      if (!point) return fail(Code::Internal, "the record has no image for {}", plan.point.destination);
+      plan.point.source = point->source;
+      out.push_back(TRY(resolve_image(plan)));
       continue;
     }
     if (plan.point.type == "bind") plan.point.source = TRY(mount_source(plan));

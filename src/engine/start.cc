@@ -37,7 +37,7 @@ Result<void> Core::start_container(const std::string& name) {
 }
 
 Result<void> Core::start_locked(const CellPtr& cell, ContainerRecord record) {
-  if (shutting_down_) return fail(Code::Unavailable, "the daemon is shutting down");
+  if (shutting_down_ || stopping_all_) return fail(Code::Unavailable, "the daemon is shutting down");
   StartAttempt attempt;
   attempt.cell = cell;
   attempt.record = std::move(record);

@@ -39,6 +39,7 @@ Result<StatsSample> Core::sample_stats(const std::string& name) {
   if (!record->state.running() || record->state.pid == 0) return out;  // read stays zero: there is nothing to tell
   out.cgroup = TRY(cgroup_of(*record).stats());
   out.read = now();
+  out.unified = host_.cgroups.version == cgroup::Version::V2;
   out.system_cpu = read_system_cpu();
   out.online_cpus = host_.online_cpus;
   out.memory_limit = out.cgroup.memory_limit;

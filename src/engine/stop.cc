@@ -66,8 +66,9 @@ Result<int> parse_optional_signal(const std::string& signal) {
 /// Writes what the signal means first, then sends it. A container that waits for its restart just stops waiting.
 Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning) {
   ContainerRecord record = *locked.record;
-  bool ends = meaning == Meaning::End || signal == SIGKILL || signal == container::stop_signal(record.config);
+  bool ends = meaning != Meaning::JustSignal || signal == SIGKILL || signal == container::stop_signal(record.config);
   if (container::status_of(record) == container::Status::Restarting) {
+    if (meaning == Meaning::Leave) return {};
     if (!ends) return container::can_exec(record);
     loop_->cancel(std::exchange(locked.cell->restart_timer, 0));
     record.manually_stopped = true;
@@ -78,7 +79,7 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
   auto connection = locked.cell->connection();
   if (!connection) return fail(Code::Conflict, "container {} is not running", record.id);
   if (ends && !record.manually_stopped) {
-    record.manually_stopped = true;
+    record.manually_stopped = meaning != Meaning::Leave;
     record.state.ending.asked = signal == SIGKILL ? "kill" : "stop";
     TRY(save(record, {}));
   }
@@ -100,14 +101,14 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
   return {};
 }
 
-Result<void> Core::kill_and_wait(const std::string& id) {
+Result<void> Core::kill_and_wait(const std::string& id, Meaning meaning) {
   ExitWait exit(waiters_, id);
   {
     auto cell = containers_.cell(id);
     if (!cell) return {};
     auto locked = TRY(lock_cell(cell));
     if (!locked.record->state.running()) return {};
-    TRY(signal_container(locked, SIGKILL, Meaning::End));
+    TRY(signal_container(locked, SIGKILL, meaning));
   }
   if (exit.wait(kKillPatience)) return {};
   // The shim has not answered: the processes are killed without it.
@@ -130,6 +131,36 @@ Result<void> Core::end_run(const std::string& name, int signal, std::optional<in
   auto limit = patience < 0 ? std::nullopt : std::optional(std::chrono::seconds(patience));
   if (exit.wait(limit)) return {};
   return kill_and_wait(found.record->id);
+}
+
+void Core::stop_all() {
+  stopping_all_ = true;
+  struct Ending {
+    std::string id;
+    ExitWait exit;
+    std::optional<std::chrono::steady_clock::time_point> deadline;
+  };
+  std::vector<Ending> endings;
+  // Everybody hears of it before anybody is waited for.
+  for (const auto& record : containers_.list()) {
+    if (!record->state.running() || record->state.pid == 0) continue;
+    Ending ending{record->id, ExitWait(waiters_, record->id), {}};
+    auto patience = record->config.stop_timeout.value_or(kDefaultStopTimeout);
+    if (patience >= 0) ending.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(patience);
+    auto locked = lock_cell(containers_.cell(record->id));
+    if (!locked || !locked->record->state.running()) continue;
+    if (signal_container(*locked, container::stop_signal(record->config), Meaning::Leave))
+      endings.push_back(std::move(ending));
+  }
+  for (auto& ending : endings) {
+    std::optional<std::chrono::seconds> left;
+    if (ending.deadline) {
+      auto rest = std::chrono::ceil<std::chrono::seconds>(*ending.deadline - std::chrono::steady_clock::now());
+      left = std::max(rest, std::chrono::seconds(0));
+    }
+    if (!ending.exit.wait(left)) (void)kill_and_wait(ending.id, Meaning::Leave);  // what survives that, runs on
+    if (auto record = containers_.record(ending.id)) tell(container_event(*record, "stop"));
+  }
 }
 
 Result<void> Core::stop_container(const std::string& name, std::optional<int> timeout, const std::string& signal) {

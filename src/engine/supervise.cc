@@ -153,7 +153,7 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   if (!current) return;
   auto ran = between(before.state.started_at, exit.finished_at);
   container::RestartPlan plan;
-  if (!cell->user_restart && !shutting_down_) {
+  if (!cell->user_restart && !shutting_down_ && !stopping_all_) {
     plan = container::plan_restart(before, exit, ran, cell->restart_delay);
   }
   {

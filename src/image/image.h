@@ -76,8 +76,9 @@ class Images {
   virtual Result<ImageRecord> get(const std::string& name) = 0;
   virtual Result<std::vector<HistoryEntry>> history(const std::string& name) = 0;
   virtual Result<void> tag(const std::string& image_id, const oci::Reference& target) = 0;
-  /// `used_by` answers which containers use an image id: their ids or names, with "running:" before those that run.
-  /// The image stays when a running one does, or a stopped one and force is No. Errors: Conflict in Docker's words.
+  /// `used_by` answers which containers use an image id: their ids or names, with "running:" before those that run and
+  /// "mounting:" before those that only mount it. The image stays when one of these does, or a stopped one and force
+  /// is No. Errors: Conflict in Docker's words.
   virtual Result<std::vector<RemovedImage>> remove(
       const std::string& name, Force force, bool prune_parents,
       const std::function<std::vector<std::string>(const std::string&)>& used_by) = 0;

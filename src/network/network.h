@@ -125,6 +125,8 @@ struct NetworksOptions {
   std::vector<std::string> upstream_dns;                    // from the host's resolv.conf
   std::map<std::string, std::string> bridge_options = {};   // of the default bridge, over its built-in ones
   std::string bridge_range = {};                            // --fixed-cidr, "" is its whole subnet
+  std::string bridge_gateway = {};                          // of its containers, "" is the bridge itself
+  bool no_bridge = false;                                   // there is no default bridge
   std::vector<SubnetPool> pools = {};                       // where subnets come from; empty: Docker's list
   std::map<std::string, std::string> network_options = {};  // of new networks that do not say otherwise
 };

@@ -139,6 +139,11 @@ Result<void> KernelNetworks::add_builtin() {
   for (auto& record : make_builtin_records(kernel_.bridge)) {
     auto known =
         std::ranges::find_if(networks_, [&](const auto& item) { return item.second.record.name == record.name; });
+    if (record.driver == "bridge" && options_.no_bridge) {
+      if (known != networks_.end()) TRY(delete_record(store_, known->first));
+      if (known != networks_.end()) networks_.erase(known);
+      continue;
+    }
     auto options = std::move(record.options);
     if (known != networks_.end()) record = known->second.record;
     record.options = std::move(options);  // what an earlier configuration said is over
@@ -162,7 +167,15 @@ Result<void> KernelNetworks::load() {
   for (auto& record : TRY(load_records(store_))) networks_[record.id] = {record, std::nullopt};
   TRY(add_builtin());
   for (auto& [id, network] : networks_) {
-    if (network.has_bridge()) network.pool = TRY(make_pool(network.record));
+    if (!network.has_bridge()) continue;
+    network.pool = TRY(make_pool(network.record));
+    const bool elsewhere =
+        network.record.builtin && !options_.bridge_gateway.empty() && options_.bridge_gateway != network.record.gateway;
+    if (!elsewhere) continue;
+    auto gateway = parse_ipv4(options_.bridge_gateway);
+    if (!gateway || !network.pool->take(*gateway))  // no container may have the router's address
+      return fail(Code::InvalidArgument, "default gateway {} is not in the bridge's subnet {}", options_.bridge_gateway,
+                  network.record.subnet);
   }
   return {};
 }
@@ -383,7 +396,8 @@ Result<void> KernelNetworks::allocate_address(const AttachRequest& request, Netw
   }
   endpoint.mac_address = *mac;
   endpoint.prefix_len = TRY(parse_prefix(network.record.subnet)).length;
-  if (!network.record.internal) endpoint.gateway = network.record.gateway;
+  const bool elsewhere = network.record.builtin && !options_.bridge_gateway.empty();
+  if (!network.record.internal) endpoint.gateway = elsewhere ? options_.bridge_gateway : network.record.gateway;
   return {};
 }
 

@@ -58,6 +58,7 @@ Result<engine::ContainerDefaults> container_defaults(const Settings& settings) {
   out.ipc_mode = settings.default_ipc_mode;
   out.cgroupns_mode = settings.default_cgroupns_mode;
   out.cgroup_parent = settings.cgroup_parent;
+  if (settings.bridge == "none") out.network_mode = "none";
   out.seccomp = TRY(read_profile(settings.seccomp_profile));
   out.init = settings.init;
   out.no_new_privileges = settings.no_new_privileges;
@@ -75,6 +76,8 @@ network::NetworksOptions network_options(const Settings& settings) {
   if (!settings.icc) bridge["com.docker.network.bridge.enable_icc"] = "false";
   if (!settings.ip_masq) bridge["com.docker.network.bridge.enable_ip_masquerade"] = "false";
   out.bridge_range = settings.fixed_cidr;
+  out.bridge_gateway = settings.default_gateway;
+  out.no_bridge = settings.bridge == "none";
   for (const auto& pool : settings.default_address_pools) out.pools.push_back({pool.base, static_cast<int>(pool.size)});
   if (auto found = settings.default_network_opts.find("bridge"); found != settings.default_network_opts.end()) {
     out.network_options = found->second;
@@ -100,6 +103,8 @@ Result<engine::EngineOptions> engine_options(const Settings& settings) {
   out.certs_dir = settings.certs_dir;
   out.insecure_registries.insert(settings.insecure_registries.begin(), settings.insecure_registries.end());
   out.dns = settings.dns;
+  out.host_gateways = settings.host_gateway_ips;
+  if (!settings.host_gateway_ip.empty()) out.host_gateways.push_back(settings.host_gateway_ip);
   out.defaults = TRY(container_defaults(settings));
   out.network = network_options(settings);
   return out;
@@ -122,6 +127,8 @@ api::ApiOptions api_options(const engine::Engine& engine, const Settings& settin
   out.engine_id = engine_id;
   out.init_program = engine.options().init_program;
   out.labels = settings.labels;
+  out.generic_resources = settings.node_generic_resources;
+  out.live_restore = settings.live_restore;
   out.log_driver = settings.log_driver;
   out.default_runtime = settings.default_runtime;
   out.http_proxy = without_password(settings.http_proxy);
@@ -136,6 +143,13 @@ api::ApiOptions api_options(const engine::Engine& engine, const Settings& settin
 void set_log_level(const Settings& settings) {
   std::string level = settings.log_level == "fatal" ? "critical" : settings.log_level;
   spdlog::default_logger()->set_level(settings.debug ? spdlog::level::debug : spdlog::level::from_str(level));
+}
+
+Result<void> set_oom_score(const Settings& settings) {
+  if (settings.oom_score_adjust == 0) return {};  // as the daemon was started
+  auto written = sys::write_kernel_file("/proc/self/oom_score_adj", std::to_string(settings.oom_score_adjust));
+  if (written) return written;
+  return std::move(written).error().context("oom-score-adjust");
 }
 
 void use_proxies(const Settings& settings) {

@@ -193,7 +193,8 @@ class Front {
         reload();
         wait_for_signal();
       } else {
-        spdlog::info("signal {}: shutting down; containers run on", signal);
+        spdlog::info("signal {}: shutting down; containers {}", signal,
+                     s_.settings.live_restore ? "run on" : "are stopped");
         stop();
       }
     });
@@ -204,11 +205,26 @@ class Front {
     s_.notifier.stopping();
     stopper_ = std::thread([this] {
       std::optional<DrainLimit> limit;
-      if (s_.settings.shutdown_timeout >= 0) limit.emplace(std::chrono::seconds(s_.settings.shutdown_timeout));
+      if (auto time = shutdown_time()) limit.emplace(*time);
+      if (!s_.settings.live_restore) s_.engine.stop_all();
       server_->stop();
       api_->drain();
       loop_.stop();
     });
+  }
+
+  /// Docker's rule: no container is cut short in its own time to stop. nullopt: for ever.
+  std::optional<std::chrono::seconds> shutdown_time() {
+    std::chrono::seconds out(s_.settings.shutdown_timeout);
+    if (out.count() < 0) return std::nullopt;
+    if (s_.settings.live_restore) return out;
+    constexpr int64_t kDefaultStopTimeout = 10, kGrace = 5;
+    for (const auto& record : s_.engine.list_containers({}).value_or({})) {
+      int64_t own = record->config.stop_timeout.value_or(kDefaultStopTimeout);
+      if (own < 0) return std::nullopt;
+      out = std::max(out, std::chrono::seconds(own + kGrace));
+    }
+    return out;
   }
 
   // Nothing changes before everything that is new has been found to be right.

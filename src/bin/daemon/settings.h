@@ -67,6 +67,8 @@ struct Settings {
   // networks
   std::string bip, fixed_cidr, ip;
   int64_t mtu = 0;
+  std::string bridge, default_gateway, host_gateway_ip;
+  Texts host_gateway_ips;
   bool icc = true, ip_masq = true;
   Pools default_address_pools;
   NetworkDefaults default_network_opts;
@@ -74,10 +76,14 @@ struct Settings {
   std::string storage_driver = "overlay2", firewall_backend = "nftables", log_format = "text";
   Texts exec_opts;
   SwitchMap features;
-  bool live_restore = true, iptables = true, ip6tables = false, ip_forward = true, userland_proxy = false;
+  bool raw_logs = true, iptables = true, ip6tables = false, ip_forward = true, userland_proxy = false;
   bool ipv6 = false, experimental = false, selinux_enabled = false;
 
-  int64_t shutdown_timeout = 10;  // seconds for calls that are under way
+  // the daemon as a process
+  bool live_restore = true;
+  int64_t shutdown_timeout = 10;  // seconds
+  int64_t oom_score_adjust = 0;
+  Texts node_generic_resources;
 };
 
 }  // namespace sampan::daemon

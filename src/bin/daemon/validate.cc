@@ -16,6 +16,11 @@ bool is_address(const std::string& text) {
   return ::inet_pton(AF_INET, text.c_str(), out) == 1 || ::inet_pton(AF_INET6, text.c_str(), out) == 1;
 }
 
+bool is_ipv4(const std::string& text) {
+  in_addr out{};
+  return ::inet_pton(AF_INET, text.c_str(), &out) == 1;
+}
+
 bool is_ipv4_prefix(const std::string& text) {
   auto pair = split_once(text, '/');
   if (!pair) return false;
@@ -59,6 +64,10 @@ Result<void> check_numbers(const Settings& s) {
   if (s.shutdown_timeout < -1 || s.shutdown_timeout > 86400) {
     return fail(Code::InvalidArgument, "invalid shutdown timeout: {}", s.shutdown_timeout);
   }
+  if (s.oom_score_adjust < -1000 || s.oom_score_adjust > 1000) {
+    return fail(Code::InvalidArgument, "invalid oom score adjustment: {} is not within -1000 and 1000",
+                s.oom_score_adjust);
+  }
   if (s.default_shm_size.bytes <= 0) {
     return fail(Code::InvalidArgument, "invalid default shm size: {}", s.default_shm_size.bytes);
   }
@@ -67,6 +76,43 @@ Result<void> check_numbers(const Settings& s) {
       return fail(Code::InvalidArgument, "ulimit {}: soft limit ({}) must be less than or equal to hard limit ({})",
                   name, limit.soft, limit.hard);
     }
+  }
+  return {};
+}
+
+Result<void> check_gateways(const Settings& s) {
+  if (!s.default_gateway.empty() && !is_ipv4(s.default_gateway)) {
+    return fail(Code::InvalidArgument, "default-gateway: {} is not an IPv4 address", s.default_gateway);
+  }
+  Texts gateways = s.host_gateway_ips;
+  if (!s.host_gateway_ip.empty()) gateways.push_back(s.host_gateway_ip);
+  size_t families[2] = {};
+  for (const auto& address : gateways) {
+    if (!is_address(address)) return fail(Code::InvalidArgument, "{} is not an ip address", address);
+    if (++families[is_ipv4(address) ? 0 : 1] > 1)
+      return fail(Code::InvalidArgument, "only one IPv{} host gateway IP address can be specified",
+                  is_ipv4(address) ? 4 : 6);
+  }
+  if (s.bridge != "none") return {};
+  const char* about_bridge = !s.bip.empty()               ? "bip"
+                             : !s.fixed_cidr.empty()      ? "fixed-cidr"
+                             : !s.default_gateway.empty() ? "default-gateway"
+                                                          : nullptr;
+  if (about_bridge) return fail(Code::InvalidArgument, "{} and bridge none exclude each other", about_bridge);
+  return {};
+}
+
+/// Names of one kind, or a number of it.
+Result<void> check_resources(const Settings& s) {
+  std::map<std::string, bool> counted;
+  for (const auto& text : s.node_generic_resources) {
+    auto pair = split_once(text, '=');
+    if (!pair || pair->first.empty() || pair->second.empty())
+      return fail(Code::InvalidArgument, "could not parse generic resource: {}", text);
+    bool is_count = parse_int(pair->second).has_value();
+    auto [found, added] = counted.emplace(std::string(pair->first), is_count);
+    if (!added && (is_count || found->second))
+      return fail(Code::InvalidArgument, "mixed discrete and named resources in expression '{}'", text);
   }
   return {};
 }
@@ -140,6 +186,8 @@ Result<void> validate_settings(const Settings& settings) {
   TRY(check_words(settings));
   TRY(check_numbers(settings));
   TRY(check_networks(settings));
+  TRY(check_gateways(settings));
+  TRY(check_resources(settings));
   TRY(check_registries(settings));
   return check_hosts(settings);
 }

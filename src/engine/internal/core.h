@@ -27,6 +27,7 @@ class Core final : public Engine {
 
   Result<void> recover() override;
   void shutdown() override;
+  void stop_all() override;
   void leave_host();
   const EngineOptions& options() const override { return options_; }
 
@@ -145,6 +146,8 @@ class Core final : public Engine {
   Result<void> fill_volumes(const ContainerRecord& record, const std::vector<container::MountPlan>& plans);
   Result<std::vector<oci::Mount>> resolve_mounts(const ContainerRecord& record);
   Result<oci::Mount> resolve_volume(const ContainerRecord& record, container::MountPlan& plan);
+  Result<void> find_image_mount(container::MountPlan& plan);
+  Result<oci::Mount> resolve_image(const container::MountPlan& plan);
   Result<std::string> mount_source(const container::MountPlan& plan);
 
   // --- start.cc, endpoints.cc
@@ -190,10 +193,10 @@ class Core final : public Engine {
                               std::optional<sys::Fd> client);
 
   // --- stop.cc, remove.cc
-  enum class Meaning { JustSignal, End };  // End: no restart policy undoes it
+  enum class Meaning { JustSignal, End, Leave };  // End: no restart policy undoes it; Leave: the next daemon may
   Result<void> signal_container(Locked& locked, int signal, Meaning meaning);
   Result<void> end_run(const std::string& name, int signal, std::optional<int> timeout);
-  Result<void> kill_and_wait(const std::string& id);
+  Result<void> kill_and_wait(const std::string& id, Meaning meaning = Meaning::End);
   Result<void> remove_locked(Locked& locked, bool volumes);
   Result<void> erase_container(const ContainerRecord& record, bool volumes);
   void remove_anonymous_volumes(const ContainerRecord& record);
@@ -236,12 +239,14 @@ class Core final : public Engine {
   Execs execs_;
   std::mutex seccomp_mutex_;
   std::map<std::string, std::optional<runtime::SeccompProgram>> seccomp_cache_;
-  std::mutex pruning_;            // one prune at a time
-  std::shared_mutex volume_use_;  // shared: a container is being made of volumes; exclusive: one may be removed
+  std::mutex pruning_;  // one prune at a time
+  // Shared: a container is being made of volumes and images; exclusive: one of those may be removed.
+  std::shared_mutex volume_use_;
   std::mutex detaches_mutex_;
   std::condition_variable detached_;
   size_t detaches_ = 0;  // under way on the workers
   std::atomic<bool> shutting_down_ = false;
+  std::atomic<bool> stopping_all_ = false;  // nothing starts any more, by policy or by hand
 
   // Last: their threads use everything above, and end first.
   Workers workers_;

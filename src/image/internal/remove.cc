@@ -5,11 +5,11 @@
 namespace sampan::image {
 namespace {
 
-constexpr std::string_view kRunning = "running:";
+constexpr std::string_view kRunning = "running:", kMounting = "mounting:";
 
 struct Users {
-  std::string running, stopped;  // one of each kind, as Docker shows it
-  std::string any() const { return running.empty() ? stopped : running; }
+  std::string running, mounting, stopped;  // one of each kind, as Docker shows it
+  std::string any() const { return !running.empty() ? running : !mounting.empty() ? mounting : stopped; }
 };
 
 /// Ids are cut to twelve digits, names stay whole.
@@ -76,6 +76,8 @@ class Removal {
     for (const auto& user : used_by_(id)) {
       if (std::string_view(user).starts_with(kRunning))
         out.running = shown_container(std::string_view(user).substr(kRunning.size()));
+      else if (std::string_view(user).starts_with(kMounting))
+        out.mounting = shown_container(std::string_view(user).substr(kMounting.size()));
       else
         out.stopped = shown_container(user);
     }
@@ -91,6 +93,8 @@ class Removal {
       return conflict("cannot be forced", "image has dependent child images");
     if (mask.hard && !used.running.empty())
       return conflict("cannot be forced", "image is being used by running container " + used.running);
+    if (mask.hard && !used.mounting.empty())
+      return conflict("cannot be forced", "image is mounted by container " + used.mounting);
     if (mask.referenced && !TRY(references(id)).empty())
       return conflict("must be forced", "image is referenced in multiple repositories");
     if (mask.stopped && !used.stopped.empty())
