@@ -1,3 +1,4 @@
+#include "api/internal/create_versions.h"
 #include "api/internal/filters.h"
 #include "api/internal/handlers.h"
 #include "api/internal/json_answer.h"
@@ -41,13 +42,9 @@ Result<http::Response> create_container(Call& call) {
   spec.name = call.get("name");
   if (spec.name.starts_with('/')) spec.name.erase(0, 1);
   if (call.version >= Version{1, 41}) spec.platform = call.get("platform");
-  const auto& endpoints = spec.networking_config.endpoints_config;
-  if (call.version < Version{1, 44} && endpoints.size() > 1) {
-    std::vector<std::string> names;
-    for (const auto& [network, settings] : endpoints) names.push_back(network);
-    return fail(Code::InvalidArgument, "Container cannot be connected to network endpoints: {}", join(names, ", "));
-  }
+  auto warnings = TRY(fit_to_version(spec, call.version));
   auto created = TRY(call.engine().create_container(spec));
+  created.warnings.insert(created.warnings.begin(), warnings.begin(), warnings.end());
   return json_answer(201,
                      json::object{{"Id", json::string(created.id)}, {"Warnings", codec::write_json(created.warnings)}});
 }

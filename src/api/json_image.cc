@@ -69,7 +69,8 @@ json::object format_image_inspect(const image::ImageRecord& image, const ImageDi
   out["RepoDigests"] = codec::write_json(image.repo_digests);
   out["Parent"] = image.parent;
   out["Comment"] = config.history.empty() ? "" : config.history.back().comment;
-  out["Created"] = config.created;
+  if (!config.created.empty() || version < Version{1, 44})
+    out["Created"] = config.created.empty() ? "0001-01-01T00:00:00Z" : config.created;
   if (version < Version{1, 45}) {
     out["Container"] = config.container;
     out["ContainerConfig"] = image_config(oci::ImageConfig(), version);

@@ -1,5 +1,7 @@
 #include "api/internal/json_stats.h"
 
+#include <limits>
+
 #include "codec/text.h"
 
 namespace sampan::api {
@@ -34,17 +36,6 @@ json::array blkio_list(const std::vector<cgroup::BlkioEntry>& entries) {
   return out;
 }
 
-json::object blkio_stats(const cgroup::Stats& stats) {
-  json::object out{{"io_service_bytes_recursive", blkio_list(stats.io_service_bytes)},
-                   {"io_serviced_recursive", blkio_list(stats.io_serviced)}};
-  for (const char* name : {"io_queue_recursive", "io_service_time_recursive", "io_wait_time_recursive",
-                           "io_merged_recursive", "io_time_recursive", "sectors_recursive"}) {
-    out[name] = json::array();
-  }
-  return out;
-}
-
-/// On version 2, and of a container that does not run, nothing is counted there.
 json::object empty_blkio_stats() {
   json::object out;
   for (const char* name :
@@ -55,12 +46,39 @@ json::object empty_blkio_stats() {
   return out;
 }
 
+/// Docker tells the bytes that were read and written, in small letters, and nothing else of version 2.
+json::object unified_blkio_stats(const cgroup::Stats& stats) {
+  json::object out = empty_blkio_stats();
+  json::array bytes;
+  for (const auto& entry : stats.io_service_bytes) {
+    if (entry.op != "Read" && entry.op != "Write") continue;
+    bytes.push_back(json::object{{"major", entry.major},
+                                 {"minor", entry.minor},
+                                 {"op", entry.op == "Read" ? "read" : "write"},
+                                 {"value", entry.value}});
+  }
+  if (!bytes.empty()) out["io_service_bytes_recursive"] = std::move(bytes);
+  return out;
+}
+
+json::object blkio_stats(const StatsSample& sample) {
+  const cgroup::Stats& stats = sample.cgroup;
+  if (sample.unified) return unified_blkio_stats(stats);
+  json::object out{{"io_service_bytes_recursive", blkio_list(stats.io_service_bytes)},
+                   {"io_serviced_recursive", blkio_list(stats.io_serviced)}};
+  for (const char* name : {"io_queue_recursive", "io_service_time_recursive", "io_wait_time_recursive",
+                           "io_merged_recursive", "io_time_recursive", "sectors_recursive"}) {
+    out[name] = json::array();
+  }
+  return out;
+}
+
 json::object memory_stats(const StatsSample& sample) {
   const auto& cg = sample.cgroup;
   uint64_t limit = sample.memory_limit;
   if (cg.memory_limit > 0 && (limit == 0 || cg.memory_limit < limit)) limit = cg.memory_limit;
   json::object out{{"usage", cg.memory_usage}, {"stats", codec::write_json(cg.memory_stat)}, {"limit", limit}};
-  if (cg.memory_max_usage > 0) out["max_usage"] = cg.memory_max_usage;
+  if (cg.memory_max_usage > 0 && !sample.unified) out["max_usage"] = cg.memory_max_usage;
   if (cg.memory_failcnt > 0) out["failcnt"] = cg.memory_failcnt;
   return out;
 }
@@ -87,9 +105,12 @@ json::object format_stats(const container::ContainerRecord& record, const StatsS
   out["read"] = codec::format_rfc3339(sample.read);
   out["preread"] = previous ? codec::format_rfc3339(previous->read) : kNoTime;
   json::object pids{{"current", sample.cgroup.pids_current}};
-  if (sample.cgroup.pids_limit > 0) pids["limit"] = sample.cgroup.pids_limit;
+  if (sample.cgroup.pids_limit > 0)
+    pids["limit"] = sample.cgroup.pids_limit;
+  else if (sample.unified)
+    pids["limit"] = std::numeric_limits<uint64_t>::max();  // "max", as Docker reads it there
   out["pids_stats"] = std::move(pids);
-  out["blkio_stats"] = blkio_stats(sample.cgroup);
+  out["blkio_stats"] = blkio_stats(sample);
   out["num_procs"] = 0;
   out["storage_stats"] = json::object();
   out["cpu_stats"] = cpu_stats(sample);
