@@ -1,12 +1,15 @@
 // POST /build: the classic builder: a tar in, a progress stream out, on one connection at the same time.
 #include <unistd.h>
 
+#include "api/internal/filters.h"
 #include "api/internal/handlers.h"
 #include "api/internal/json_answer.h"
 #include "api/internal/progress.h"
+#include "api/internal/prune.h"
 #include "base/strings.h"
 #include "build/build.h"
 #include "codec/text.h"
+#include "engine/build_cache.h"
 #include "engine/step_runner.h"
 
 namespace sampan::api {
@@ -137,9 +140,34 @@ Result<void> build(Call& call, ByteSource& body, Reply& reply) {
   return reply.start();
 }
 
-// The cache is made of images: those of builds that lost their names go with `image prune`, and nothing else is kept.
-Result<http::Response> prune_build(Call&) {
-  return json_answer(200, json::object{{"CachesDeleted", nullptr}, {"SpaceReclaimed", 0}});
+namespace {
+
+constexpr std::string_view kPruneFilters[] = {"id",     "parent",  "type",  "description", "inuse",
+                                              "shared", "private", "until", "unused-for"};
+
+/// The same number under the name of each age of the API.
+Result<int64_t> bytes_of(const Call& call, const char* key, const char* older = nullptr) {
+  const char* said = older && call.get(key).empty() ? older : key;
+  int64_t bytes = TRY(call.number(said, 0));
+  if (bytes < 0) return fail(Code::InvalidArgument, "{} is in bytes and expects an integer: {}", said, bytes);
+  return bytes;
+}
+
+}  // namespace
+
+Result<http::Response> prune_build(Call& call) {
+  engine::BuildCachePrune request;
+  request.filters = TRY(parse_filters(call, kPruneFilters));
+  request.all = call.flag("all");
+  request.reserved_space = TRY(bytes_of(call, "reserved-space", "keep-storage"));
+  if (call.version >= Version{1, 48}) {
+    request.max_used_space = TRY(bytes_of(call, "max-used-space"));
+    request.min_free_space = TRY(bytes_of(call, "min-free-space"));
+  }
+  auto guard = TRY(PruneGuard::acquire(call.services, PruneKind::Build));
+  auto pruned = TRY(engine::prune_build_cache(call.engine(), request));
+  return json_answer(
+      200, json::object{{"CachesDeleted", null_if_empty(pruned.deleted)}, {"SpaceReclaimed", pruned.space_reclaimed}});
 }
 
 }  // namespace sampan::api

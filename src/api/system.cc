@@ -7,6 +7,7 @@
 #include "api/internal/json_image.h"
 #include "api/internal/json_volume.h"
 #include "codec/text.h"
+#include "engine/build_cache.h"
 #include "oci/image.h"
 #include "registry/registry.h"
 
@@ -58,6 +59,30 @@ Result<json::array> volume_usage(Call& call) {
     out.push_back(format_volume(volume, measure_volume(volume, static_cast<int64_t>(users))));
   }
   return out;
+}
+
+json::value cache_entry(const engine::BuildCacheEntry& entry, Version version) {
+  json::object out{{"ID", json::string(entry.id)}};
+  if (version < Version{1, 42})
+    out["Parent"] = entry.parent;
+  else if (!entry.parent.empty())
+    out["Parents"] = json::array{json::string(entry.parent)};
+  out["Type"] = "regular";
+  out["Description"] = entry.description;
+  out["InUse"] = entry.in_use;
+  out["Shared"] = entry.shared;
+  out["Size"] = entry.size;
+  out["CreatedAt"] = codec::format_rfc3339(entry.created);
+  out["LastUsedAt"] = codec::format_rfc3339(entry.used);
+  out["UsageCount"] = entry.uses;
+  return out;
+}
+
+Result<json::value> cache_usage(Call& call) {
+  json::array out;
+  for (const auto& entry : TRY(engine::list_build_cache(call.engine())))
+    out.push_back(cache_entry(entry, call.version));
+  return out.empty() ? json::value(nullptr) : json::value(std::move(out));
 }
 
 }  // namespace
@@ -125,7 +150,7 @@ Result<http::Response> disk_usage(Call& call) {
   }
   if (wants(call, "container")) out["Containers"] = TRY(container_usage(call));
   if (wants(call, "volume")) out["Volumes"] = TRY(volume_usage(call));
-  if (wants(call, "build-cache")) out["BuildCache"] = nullptr;
+  if (wants(call, "build-cache")) out["BuildCache"] = TRY(cache_usage(call));
   if (call.version < Version{1, 42}) out["BuilderSize"] = 0;
   return json_answer(200, out);
 }
