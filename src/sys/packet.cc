@@ -102,8 +102,9 @@ Result<std::optional<Packet>> receive_packet(int socket, std::chrono::millisecon
   // The length first: messages are small, and a large buffer on the stack would stay in the memory of an idle shim.
   ssize_t length;
   while ((length = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT)) < 0) {
-    if (errno == EINTR) continue;
-    if (errno == ECONNRESET) return std::optional<Packet>(Packet{.end = true});
+    // The other side left with something of ours unread. The kernel says so once; what it had sent before is still
+    // there.
+    if (errno == EINTR || errno == ECONNRESET) continue;
     if (errno != EAGAIN) return sys_error("recv");
     if (wait.count() <= 0 || !wait_for(socket, POLLIN, wait)) return std::optional<Packet>();
   }
@@ -119,9 +120,8 @@ Result<std::optional<Packet>> receive_packet(int socket, std::chrono::millisecon
   ssize_t got;
   do {
     got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got < 0) {
-    if (errno == ECONNRESET) return std::optional<Packet>(Packet{.end = true});
     if (errno == EAGAIN) return std::optional<Packet>();  // another thread took it
     return sys_error("recvmsg");
   }
