@@ -119,6 +119,7 @@ def test_watchers_that_never_read(calm):
 
 def test_streams_that_are_open_when_the_daemon_dies(calm):
     peers = [open_stream(calm, "/containers/host/attach?stream=1&stdout=1") for _ in range(60)]
+    assert all(peer.recv(100) for peer in peers)  # each has reached its shim
     calm.kill()
     calm.start()
     assert all(peer.recv(100) for peer in peers), "they outlive it"

@@ -1,7 +1,7 @@
 """What the host runs out of: descriptors, processes, disk; and readers that stop reading. The daemon tells it, goes on
 for everybody else in bounded memory, and is as before when there is more again.
 
-A step of the clock is not tested: CLOCK_REALTIME belongs to the whole host and no namespace has one of its own.
+A step of the clock is tested in the virtual machine (tests/guest/test_engine.py): CLOCK_REALTIME belongs to the whole host.
 """
 import contextlib
 import json
