@@ -3,6 +3,7 @@
 
 #include "api/internal/filters.h"
 #include "api/internal/handlers.h"
+#include "api/internal/human.h"
 #include "api/internal/json_container.h"
 
 namespace sampan::api {
@@ -50,6 +51,20 @@ InspectFacts inspect_facts(Call& call, const container::ContainerRecord& record)
   return out;
 }
 
+/// One row of the list; without sizes, which are measured each time, it is written only when it has changed.
+void append_row(std::string& body, Call& call, const container::ContainerSnapshot& record, const RowFacts& facts) {
+  auto write = [&] { return codec::format_json(format_row(*record, facts, call.version)); };
+  if (facts.sizes) {
+    body += write();
+    return;
+  }
+  RowKey key{call.version.minor, facts.image, format_status(record->state, facts.now_unix)};
+  if (call.services.rows.append_row(body, record, key)) return;
+  auto row = write();
+  body += row;
+  call.services.rows.keep(record, std::move(key), std::move(row));
+}
+
 }  // namespace
 
 Result<http::Response> list_containers(Call& call) {
@@ -63,16 +78,17 @@ Result<http::Response> list_containers(Call& call) {
   RowFacts facts;
   facts.now_unix = now_unix();
   // Row by row: a thousand of them as one value would be most of the daemon's memory and of the time.
+  bool with_sizes = call.flag("size");
   std::string body = "[";
   for (const auto& record : found) {
     facts.image = names.shown(*record);
     facts.sizes.reset();
-    if (call.flag("size")) {
+    if (with_sizes) {
       auto sizes = call.engine().container_size(record->id);
       if (sizes) facts.sizes = *sizes;  // a container that goes while it is measured is shown without
     }
     if (body.size() > 1) body += ',';
-    body += codec::format_json(format_row(*record, facts, call.version));
+    append_row(body, call, record, facts);
   }
   return http::Response{200, {{"Content-Type", "application/json"}}, body + "]\n"};
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "api/internal/row_cache.h"
 #include "api/options.h"
 #include "base/cancel.h"
 #include "base/io.h"
@@ -35,6 +36,7 @@ struct Services {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::array<std::atomic<bool>, static_cast<size_t>(PruneKind::Count)> pruning{};
   std::atomic<int64_t> event_listeners = 0;
+  RowCache rows;
 };
 
 struct Call {

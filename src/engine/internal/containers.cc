@@ -42,7 +42,9 @@ std::vector<ContainerSnapshot> Containers::list() const {
     sorted.reserve(entries_.size());
     for (const auto& [id, entry] : entries_) sorted.emplace_back(entry.created, entry.record);
   }
-  std::ranges::sort(sorted, std::greater(), [](const auto& item) { return std::pair(item.first, item.second->id); });
+  std::ranges::sort(sorted, [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second->id > b.second->id;
+  });
   std::vector<ContainerSnapshot> out;
   out.reserve(sorted.size());
   for (auto& [created, record] : sorted) out.push_back(std::move(record));
