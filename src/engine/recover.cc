@@ -62,7 +62,12 @@ void Core::reconnect(const CellPtr& cell, std::vector<network::Endpoint>& live) 
   auto record = containers_.record(cell->id);
   auto status = container::status_of(*record);
   bool ran = status == container::Status::Running || status == container::Status::Paused;
-  auto connection = shim::connect_shim(shim_dir(cell->id));
+  auto connection = shim::connect_shim(shim_dir(cell->id), std::chrono::seconds(2));
+  if (ran && !connection && shim::is_busy(connection.error())) {
+    cell->endpoints = load_endpoints(cell->id);
+    live.insert(live.end(), cell->endpoints.begin(), cell->endpoints.end());
+    return await_shim(cell, record->generation);
+  }
   if (connection && (*connection)->generation() == record->generation) {
     std::lock_guard lock(cell->operation);
     if (!ran) {

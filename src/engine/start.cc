@@ -208,7 +208,8 @@ void Core::undo_start(StartAttempt& attempt, const Error& error) {
   auto record = container::apply_start_failure(attempt.record, error.message());
   auto attributes = container::ending_attributes(record);
   attributes["exitCode"] = std::to_string(record.state.exit_code);
-  (void)save(record, {container_event(record, "die", std::move(attributes))});
+  auto saved = save(record, {container_event(record, "die", std::move(attributes))});
+  if (!saved) containers_.publish(record);  // a full disk: readers know it in any case
   waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});
   if (!record.host_config.auto_remove) return;
   workers_.post(record.id, [this, id = record.id] {

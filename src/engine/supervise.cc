@@ -101,6 +101,7 @@ void Core::shim_gone(const CellPtr& cell, uint64_t generation) {
   if (connection && (*connection)->generation() == generation) {
     return adopt_shim(cell, std::shared_ptr<shim::ShimConnection>(std::move(*connection)));
   }
+  if (!connection && shim::is_busy(connection.error())) return await_shim(cell, generation);
   // Nobody saw the end: never a success. Whatever the container left is killed, or it would run without a parent.
   if (auto record = containers_.record(cell->id); record && record->generation == generation) {
     (void)cgroup_of(*record).kill_all();
@@ -108,6 +109,16 @@ void Core::shim_gone(const CellPtr& cell, uint64_t generation) {
   apply_exit(
       cell, generation,
       {.exit_code = 137, .error = "container's shim was lost: its exit status is unknown", .finished_at = now_text()});
+}
+
+/// A shim that does not answer now still has its container.
+void Core::await_shim(const CellPtr& cell, uint64_t generation) {
+  loop_->after(std::chrono::seconds(1), [this, cell, generation] {
+    workers_.post(cell->id, [this, cell, generation] {
+      auto record = containers_.record(cell->id);
+      if (record && record->generation == generation && !cell->connection()) shim_gone(cell, generation);
+    });
+  });
 }
 
 void Core::apply_oom(const CellPtr& cell, const shim::ShimEvent& event) {

@@ -1,5 +1,7 @@
 // The daemon's side of one shim.
 
+#include <cerrno>
+
 #include "shim/internal/call.h"
 #include "sys/file.h"
 #include "sys/packet.h"
@@ -16,7 +18,13 @@ Result<Answer> call(int socket, const Request& request, std::span<const int> fds
   if (!packet) return fail(Code::DeadlineExceeded, "the shim did not answer \"{}\" in time", request.op);
   if (packet->end) return fail(Code::Unavailable, "the shim has gone before it answered \"{}\"", request.op);
   Answer answer;
-  answer.reply = TRY(result_of(TRY(parse_reply(packet->bytes))));
+  auto reply = result_of(TRY(parse_reply(packet->bytes)));
+  if (!reply && reply.error().code() == Code::NotImplemented) {
+    return fail(Code::NotImplemented,
+                "the container was started by an earlier version, whose shim knows no \"{}\": restart the container",
+                request.op);
+  }
+  answer.reply = TRY(std::move(reply));
   answer.fds = std::move(packet->fds);
   return answer;
 }
@@ -25,13 +33,18 @@ namespace {
 
 class ShimLink final : public ShimConnection {
  public:
-  ShimLink(sys::Fd link, pid_t init, uint64_t generation, std::vector<std::string> warnings)
-      : link_(std::move(link)), init_(init), generation_(generation), warnings_(std::move(warnings)) {}
+  ShimLink(sys::Fd link, Reply told)
+      : link_(std::move(link)),
+        init_(static_cast<pid_t>(told.pid)),
+        generation_(told.generation),
+        protocol_(told.protocol),
+        warnings_(std::move(told.warnings)) {}
 
   int event_fd() const override { return link_.get(); }
   Result<std::optional<ShimEvent>> next_event() override;
   pid_t init_pid() const override { return init_; }
   uint64_t generation() const override { return generation_; }
+  int protocol() const override { return protocol_; }
   Result<void> signal(int signal, Ends ends) override {
     return simple({.op = "signal", .signal = signal, .ends = ends == Ends::Yes});
   }
@@ -55,6 +68,7 @@ class ShimLink final : public ShimConnection {
   sys::Fd link_;
   pid_t init_;
   uint64_t generation_;
+  int protocol_;
   std::vector<std::string> warnings_;
   std::mutex mutex_;
   uint64_t unacknowledged_ = 0;  // the event that the caller is acting on, guarded by mutex_
@@ -69,12 +83,7 @@ Result<std::optional<sys::Fd>> leftover_file(const AttachOptions& options) {
 Result<std::optional<ShimEvent>> ShimLink::next_event() {
   std::lock_guard lock(mutex_);
   acknowledge();
-  auto received = sys::receive_packet(link_.get(), std::chrono::milliseconds(0));
-  // A shim that left with an ack unread: the kernel tells the reset first, and what it had sent before after it.
-  if (!received && received.error().errno_value() == ECONNRESET) {
-    received = sys::receive_packet(link_.get(), std::chrono::milliseconds(0));
-  }
-  auto packet = TRY(std::move(received));
+  auto packet = TRY(sys::receive_packet(link_.get(), std::chrono::milliseconds(0)));
   if (!packet) return std::optional<ShimEvent>();
   if (packet->end) return fail(Code::Unavailable, "the shim has gone");
   Event event = TRY(parse_event(packet->bytes));
@@ -120,10 +129,8 @@ Result<Started> ShimLink::start() {
 
 }  // namespace
 
-Result<std::unique_ptr<ShimConnection>> make_connection(sys::Fd link, pid_t init, uint64_t generation,
-                                                        std::vector<std::string> warnings) {
-  return std::unique_ptr<ShimConnection>(
-      std::make_unique<ShimLink>(std::move(link), init, generation, std::move(warnings)));
+Result<std::unique_ptr<ShimConnection>> make_connection(sys::Fd link, Reply told) {
+  return std::unique_ptr<ShimConnection>(std::make_unique<ShimLink>(std::move(link), std::move(told)));
 }
 
 Result<Started> start_container(ShimConnection& connection) {
@@ -132,11 +139,16 @@ Result<Started> start_container(ShimConnection& connection) {
   return link->start();
 }
 
-Result<std::unique_ptr<ShimConnection>> connect_shim(const std::string& dir) {
+Result<std::unique_ptr<ShimConnection>> connect_shim(const std::string& dir, std::chrono::milliseconds patience) {
   auto dir_fd = TRY(sys::open_dir(dir));
   auto link = TRY(sys::connect_packets(dir_fd.get(), "shim.sock"));
-  auto answer = TRY(call(link.get(), {.op = "hello"}, {}, kCallDeadline));
-  return make_connection(std::move(link), static_cast<pid_t>(answer.reply.pid), answer.reply.generation, {});
+  auto answer = TRY(call(link.get(), {.op = "hello", .protocol = kProtocol}, {}, patience));
+  return make_connection(std::move(link), std::move(answer.reply));
+}
+
+bool is_busy(const Error& error) {
+  bool backlog_is_full = error.errno_value() == EAGAIN;
+  return backlog_is_full || error.code() == Code::DeadlineExceeded || error.code() == Code::ResourceExhausted;
 }
 
 Result<ExitRecord> read_exit_record(const std::string& dir) {

@@ -25,9 +25,16 @@
 //     | <-- Reply {pid, generation, execs}, then the events nobody got -- |
 //
 // An end event (Exit, ExecExit) is sent before the clients of that process see the end of their stream, and they see it
-// only after the ack (or a second): who reads to the end and then asks the daemon for the exit code gets it.
+// only after the ack (or four seconds): who reads to the end and then asks the daemon for the exit code gets it.
 //
 // The payload of `create` and `exec` is one memory file: a PayloadHeader, the JSON text, the seccomp program.
+
+// Versions: a shim runs on under daemons of later builds, and of earlier ones when an upgrade is taken back. So members
+// and kinds of messages are only ever added; none is removed, renamed or given another meaning, nor another default,
+// since a member that has it is not written. What a reader does not know it ignores: members, and kinds of events,
+// which it acknowledges. `hello` and its answer tell kProtocol of either side (0: of before it was told), which grows
+// with each kind of request; one that a shim does not know is answered with NotImplemented. exit.json follows the same
+// rule.
 
 #include <boost/describe/class.hpp>
 
@@ -42,6 +49,8 @@
 #include "shim/shim.h"
 
 namespace sampan::shim {
+
+inline constexpr int kProtocol = 1;
 
 /// How a client is wired; see AttachOptions.
 struct WireAttach {
@@ -58,6 +67,7 @@ struct Request {
   WireAttach attach;
   bool ends = false;  // signal: the container is not to be started again
   bool with_client = false, with_leftover = false, with_netns = false;  // which optional descriptors are there
+  int protocol = 0;                                                     // hello: the daemon's
 };
 
 struct Reply {
@@ -70,6 +80,7 @@ struct Reply {
   uint64_t generation = 0;
   std::vector<std::string> warnings;
   std::vector<std::string> execs;  // running ones
+  int protocol = 0;                // create, hello: the shim's
 };
 
 struct Event {
@@ -136,9 +147,9 @@ struct ExecMessage {
 
 BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, detach_keys))
 BOOST_DESCRIBE_STRUCT(Request, (),
-                      (op, exec_id, signal, rows, columns, number, attach, ends, with_client, with_leftover,
-                       with_netns))
-BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs))
+                      (op, exec_id, signal, rows, columns, number, attach, ends, with_client, with_leftover, with_netns,
+                       protocol))
+BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs, protocol))
 BOOST_DESCRIBE_STRUCT(Event, (),
                       (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time, unhealthy,
                        health_changed, health, started_at, output, failing_streak, pid))

@@ -57,6 +57,39 @@ TEST(ShimMessages, torn_payloads_are_refused) {
   }
 }
 
+TEST(ShimMessages, what_a_later_version_adds_is_ignored) {
+  auto request = parse_request(R"({"op":"hello","protocol":99,"attach":{"colour":"red"},"haste":{"a":[1]},"list":[]})");
+  ASSERT_TRUE(request) << request.error().message();
+  EXPECT_EQ(request->op, "hello");
+  EXPECT_EQ(request->protocol, 99);
+  auto reply = parse_reply(R"({"pid":7,"generation":3,"protocol":99,"mood":"good"})");
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->pid, 7);
+  auto event = parse_event(R"({"kind":4711,"number":5,"generation":3,"news":{}})");
+  ASSERT_TRUE(event) << event.error().message();
+  EXPECT_EQ(event->number, 5u) << "it can be acknowledged";
+  auto exit = parse_exit_record(
+      R"({"generation":3,"exit_code":4,"finished_at":"2026-01-01T00:00:00Z","weather":1,"journal":[{"kind":99,"x":1}]})");
+  ASSERT_TRUE(exit) << exit.error().message();
+  EXPECT_EQ(exit->exit_code, 4);
+}
+
+// Written by the first build that had shims: what was added since has its default.
+TEST(ShimMessages, what_an_earlier_version_does_not_say_has_its_default) {
+  auto reply = parse_reply(R"({"pid":7,"generation":3})");
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->protocol, 0);
+  auto event = parse_event(R"({"number":1,"generation":3,"exit_code":137,"time":"2026-01-01T00:00:00Z"})");
+  ASSERT_TRUE(event) << event.error().message();
+  EXPECT_EQ(shim_event_of(*event).kind, ShimEvent::Kind::Exit);
+  EXPECT_EQ(event->signal, 0);
+  auto exit =
+      parse_exit_record(R"({"generation":3,"exit_code":137,"oom_killed":true,"finished_at":"2026-01-01T00:00:00Z"})");
+  ASSERT_TRUE(exit) << exit.error().message();
+  EXPECT_TRUE(exit->oom_killed);
+  EXPECT_TRUE(exit->missed.empty());
+}
+
 TEST(ShimMessages, errors_travel_as_data) {
   Error error = errno_error(ENOENT, "exec \"foo\"").context("start container");
   auto reply = parse_reply(format_reply(reply_of(error))).value();
@@ -95,6 +128,17 @@ TEST(ShimPackets, carry_descriptors_and_report_the_end) {
   a.reset();
   EXPECT_TRUE(sys::receive_packet(b.get(), std::chrono::milliseconds(0)).value()->end);
   EXPECT_EQ(sys::send_packet(b.get(), "x").error().code(), Code::Unavailable);
+}
+
+TEST(ShimPackets, last_words_arrive_although_their_sender_left_with_ours_unread) {
+  auto [a, b] = sys::make_packet_pair().value();
+  ASSERT_TRUE(sys::send_packet(b.get(), "an acknowledgement that nobody reads"));
+  ASSERT_TRUE(sys::send_packet(a.get(), "the exit"));
+  a.reset();
+  auto packet = sys::receive_packet(b.get(), std::chrono::milliseconds(0)).value();
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(packet->bytes, "the exit");
+  EXPECT_TRUE(sys::receive_packet(b.get(), std::chrono::milliseconds(0)).value()->end);
 }
 
 class ExitRecords : public testing::Test {

@@ -129,11 +129,13 @@ class ShimConnection {
   virtual int event_fd() const = 0;
   /// nullopt: nothing now. Errors: Unavailable when the shim has gone. Call it until it says nullopt: coming back is
   /// what tells the shim that the last event has been acted on, and an attached client sees the end of its stream (and
-  /// asks for the exit code) only after that, or a second later.
+  /// asks for the exit code) only after that, or four seconds later.
   virtual Result<std::optional<ShimEvent>> next_event() = 0;
 
   virtual pid_t init_pid() const = 0;
   virtual uint64_t generation() const = 0;
+  /// Of the messages that the shim understands (messages.h); a shim of an earlier build knows fewer.
+  virtual int protocol() const = 0;
   enum class Ends { No, Yes };  // Yes: no restart of the shim's own undoes it
   virtual Result<void> signal(int signal, Ends ends = Ends::No) = 0;
   virtual Result<void> resize(const std::string& exec_id, uint16_t rows, uint16_t columns) = 0;  // "" is init
@@ -164,8 +166,12 @@ class Zygote {
 
 /// Spawns `program zygote` (posix_spawn: the one process that the daemon itself starts).
 Result<std::unique_ptr<Zygote>> spawn_zygote(const std::string& program, const std::string& exec_root);
-/// Reconnects to a shim of an earlier daemon. Errors: NotFound or Unavailable when it has gone.
-Result<std::unique_ptr<ShimConnection>> connect_shim(const std::string& dir);
+/// Reconnects to a shim of an earlier daemon. Errors: NotFound or Unavailable when it has gone; see is_busy().
+Result<std::unique_ptr<ShimConnection>> connect_shim(const std::string& dir,
+                                                     std::chrono::milliseconds patience = std::chrono::seconds(10));
+/// The error is no sign that the shim has gone: it listens and does not answer (somebody stopped it, or the host is too
+/// busy), or the asker lacks the means to ask. Another time may do.
+bool is_busy(const Error& error);
 
 /// The program: `sampan-shim zygote FD`. Returns the exit status.
 int shim_main(int argc, char** argv);

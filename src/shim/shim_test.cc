@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "base/strings.h"
+#include "shim/messages.h"
 #include "sys/file.h"
 #include "sys/packet.h"
 
@@ -470,6 +471,27 @@ TEST_F(Shims, a_container_inherits_neither_descriptors_nor_ignored_or_blocked_si
   auto lister = start(request({"/bin/ls", "/proc/self/fd"}));
   EXPECT_EQ(wait_exit(*lister.connection), 0);
   EXPECT_EQ(log_of(lister.id), "0\n1\n2\n3\n") << "three, and the one that lists them";
+}
+
+TEST_F(Shims, a_daemon_of_another_version_is_answered) {
+  auto container = start(request({"/bin/sleep", "100"}));
+  EXPECT_EQ(container.connection->protocol(), kProtocol);
+  auto dir = sys::open_dir(root_ + "/run/shim/" + container.id).value();
+  auto link = sys::connect_packets(dir.get(), "shim.sock").value();
+  auto ask = [&](std::string_view text) {
+    auto [ours, theirs] = sys::make_packet_pair().value();
+    const int fds[] = {theirs.get()};
+    EXPECT_TRUE(sys::send_packet(link.get(), text, fds));
+    auto packet = sys::receive_packet(ours.get(), std::chrono::seconds(5)).value();
+    return packet ? parse_reply(packet->bytes).value() : Reply{};
+  };
+  EXPECT_EQ(ask(R"({"op":"hello"})").pid, container.connection->init_pid());
+  auto hello = ask(R"({"op":"hello","protocol":99,"later":{"things":[1,2]}})");
+  EXPECT_EQ(hello.pid, container.connection->init_pid());
+  EXPECT_EQ(hello.protocol, kProtocol);
+  EXPECT_EQ(ask(R"({"op":"dance","protocol":99})").code, static_cast<int>(Code::NotImplemented));
+  EXPECT_EQ(ask(R"({"op":"signal","signal":9,"gently":true})").message, "");
+  EXPECT_EQ(wait_exit(*container.connection), 137);
 }
 
 TEST_F(Shims, a_zygote_that_is_killed_with_requests_in_its_queue_is_replaced) {

@@ -129,8 +129,7 @@ Result<std::unique_ptr<ShimConnection>> ZygoteClient::create(StartRequest reques
   auto begun = [&request] { return ::access(request.dir.c_str(), F_OK) == 0; };
   auto answer = TRY(ask({.op = "create", .with_netns = request.netns.valid()}, fds, kStartDeadline, begun));
   theirs.reset();
-  return make_connection(std::move(ours), static_cast<pid_t>(answer.reply.pid), request.generation,
-                         std::move(answer.reply.warnings));
+  return make_connection(std::move(ours), std::move(answer.reply));
 }
 
 Result<Zygote::Netns> ZygoteClient::make_netns() {

@@ -111,6 +111,26 @@ def test_ps_answers_while_a_container_is_stuck(own_daemon):
     assert wait_for(lambda: d.inspect("stuck")["State"]["Status"] == "exited", 20)
 
 
+def test_a_shim_that_hangs_when_the_daemon_starts_keeps_its_container(own_daemon):
+    d = own_daemon
+    d.docker("run", "-d", "--name", "stuck", "busybox", "sleep", "1000")
+    pid = d.inspect("stuck")["State"]["Pid"]
+    shim = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    os.kill(shim, 19)
+    try:
+        d.kill()
+        d.start()
+        time.sleep(1)
+        state = d.inspect("stuck")["State"]
+        assert state["Status"] == "running" and state["Pid"] == pid and os.path.exists(f"/proc/{pid}")
+        assert d.docker("run", "--rm", "busybox", "echo", "others go on") == "others go on\n"
+    finally:
+        os.kill(shim, 18)
+    assert wait_for(lambda: d.docker("exec", "stuck", "echo", "back", check=False) == "back\n", 30)
+    d.docker("kill", "stuck")
+    assert wait_for(lambda: d.inspect("stuck")["State"]["ExitCode"] == 137, 10)
+
+
 def test_a_container_of_an_earlier_daemon_joins_another_network(own_daemon):
     d = own_daemon
     d.docker("run", "-d", "--name", "old", "busybox", "sleep", "1000")

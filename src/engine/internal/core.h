@@ -219,6 +219,7 @@ class Core final : public Engine {
   void remove_strays();
   void remove_stray_cgroups();
   void settle_updates();
+  void await_shim(const CellPtr& cell, uint64_t generation);
   Result<void> apply_limits(const ContainerRecord& record);
   void resume_restarts();
 

@@ -17,11 +17,11 @@ struct Answer {
   std::vector<sys::Fd> fds;
 };
 /// Sends the request with its own reply socket in front of `fds` and waits for the answer.
-/// Errors: the other side's own; DeadlineExceeded; Unavailable when it has gone.
+/// Errors: the other side's own; DeadlineExceeded; Unavailable when it has gone; NotImplemented when it is of an earlier
+/// version and does not know the request.
 Result<Answer> call(int socket, const Request& request, std::span<const int> fds, std::chrono::milliseconds deadline);
 
-Result<std::unique_ptr<ShimConnection>> make_connection(sys::Fd link, pid_t init, uint64_t generation,
-                                                        std::vector<std::string> warnings);
+Result<std::unique_ptr<ShimConnection>> make_connection(sys::Fd link, Reply told);
 /// What Zygote::start() does, and what create() was told on the way.
 Result<Started> start_container(ShimConnection& connection);
 

@@ -49,6 +49,7 @@ Result<Reply> ShimProcess::create(ShimInput& input) {
   Reply reply;
   reply.pid = init_.pid;
   reply.generation = generation_;
+  reply.protocol = kProtocol;
   reply.warnings = warnings_;
   return reply;
 }

@@ -86,6 +86,11 @@ void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
   // and start: no start will be answered with success, so there is nothing to record.
   if (running_) (void)sys::replace_file(dir_ + "/exit.json", format_exit_record(record), 0600, sys::Durable::No);
   (void)container_->destroy();
+  plan_own_restart(record);
+  if (!again_.planned) {  // before anybody hears of the end: who does finds nobody to connect to
+    links_.stop_listening();
+    (void)sys::remove_file(dir_ + "/shim.sock");
+  }
   uint64_t number = links_.send_reliably({.kind = static_cast<int>(ShimEvent::Kind::Exit),
                                           .generation = generation_,
                                           .exit_code = record.exit_code,
@@ -94,11 +99,6 @@ void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
                                           .time = record.finished_at,
                                           .unhealthy = record.unhealthy});
   again_.exit_event = number;
-  plan_own_restart(record);
-  if (!again_.planned) {
-    links_.stop_listening();
-    (void)sys::remove_file(dir_ + "/shim.sock");
-  }
   ended_.push_back({.streams = std::move(init_.streams), .event = number, .ended = Clock::now()});
 }
 

@@ -50,6 +50,7 @@ Result<Reply> ShimProcess::hello() {
   Reply reply;
   reply.pid = init_.pid;
   reply.generation = generation_;
+  reply.protocol = kProtocol;
   for (const auto& exec : execs_) {
     if (!exec->ended && exec->exec_id != kProbeId) reply.execs.push_back(exec->exec_id);
   }

@@ -9,9 +9,9 @@ namespace sampan::shim {
 
 namespace {
 
-constexpr auto kAckPatience = std::chrono::seconds(1);
-constexpr int kQuietMs = 500;            // after this we give memory back
-constexpr int kHousekeepingMs = 30'000;  // is our directory still there; did the OOM killer strike
+constexpr auto kAckPatience = std::chrono::seconds(4);  // a busy host's daemon is slow, and not to answer "success"
+constexpr int kQuietMs = 500;                           // after this we give memory back
+constexpr int kHousekeepingMs = 30'000;                 // is our directory still there; did the OOM killer strike
 
 }  // namespace
 
