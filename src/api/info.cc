@@ -174,7 +174,7 @@ void add_engine_facts(json::object& out, Call& call) {
   out["Plugins"] = json::object{{"Volume", json::array{"local"}},
                                 {"Network", json::array{"bridge", "host", "null"}},
                                 {"Authorization", nullptr},
-                                {"Log", json::array{"json-file", "local", "none"}}};
+                                {"Log", json::array{"fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"}}};
   out["Debug"] = told->debug;
   out["NFd"] = count_descriptors();
   out["NGoroutines"] = count_threads();

@@ -4,8 +4,10 @@
 
 #include "base/strings.h"
 #include "codec/text.h"
+#include "container/log_forwarding.h"
 #include "container/log_tag.h"
 #include "container/plan.h"
+#include "logs/endpoint.h"
 
 namespace sampan::container {
 namespace {
@@ -42,14 +44,6 @@ Result<void> add_attributes(const Attributes& from, const std::string& value, bo
   return {};
 }
 
-Result<bool> parse_go_bool(const std::string& text) {
-  for (const char* yes : {"1", "t", "T", "TRUE", "true", "True"})
-    if (text == yes) return true;
-  for (const char* no : {"0", "f", "F", "FALSE", "false", "False"})
-    if (text == no) return false;
-  return fail(Code::InvalidArgument, "strconv.ParseBool: parsing \"{}\": invalid syntax", text);
-}
-
 /// What options know of each other; they come in the order of their names.
 struct Draft {
   const ContainerRecord& record;
@@ -75,7 +69,7 @@ Result<void> take_max_file(Draft& draft, const std::string& value) {
 }
 
 Result<void> take_compress(Draft& draft, const std::string& value) {
-  draft.out.compress = TRY(parse_go_bool(value));
+  draft.out.compress = TRY(logs::parse_go_bool(value));
   draft.compress_asked = draft.out.compress;
   return {};
 }
@@ -104,22 +98,9 @@ struct LogOption {
 
 // Both drivers of files have all of them. A write to a file waits for no server, so the mode changes nothing for them.
 constexpr LogOption kFileOptions[] = {
-    {"compress", take_compress},
-    {"env", [](Draft& d,
-               const std::string& v) { return add_attributes(environment_of(d.record), v, false, d.out.attributes); }},
-    {"env-regex",
-     [](Draft& d, const std::string& v) {
-       return add_attributes(environment_of(d.record), v, true, d.out.attributes);
-     }},
-    {"labels",
-     [](Draft& d, const std::string& v) { return add_attributes(d.record.config.labels, v, false, d.out.attributes); }},
-    {"labels-regex",
-     [](Draft& d, const std::string& v) { return add_attributes(d.record.config.labels, v, true, d.out.attributes); }},
-    {"max-buffer-size", take_max_buffer_size},
-    {"max-file", take_max_file},
-    {"max-size", take_max_size},
-    {"mode", take_mode},
-    {"tag", take_tag},
+    {"compress", take_compress}, {"max-buffer-size", take_max_buffer_size},
+    {"max-file", take_max_file}, {"max-size", take_max_size},
+    {"mode", take_mode},         {"tag", take_tag},
 };
 
 Error unknown_option(const std::string& driver, const std::string& name) {
@@ -131,6 +112,7 @@ Result<void> take_option(Draft& draft, const std::string& name, const std::strin
   for (const auto& option : kFileOptions) {
     if (option.name == name) return option.take(draft, value);
   }
+  if (TRY(take_attribute_option(draft.record, name, value, draft.out.attributes))) return {};
   return unknown_option(draft.out.driver, name);
 }
 
@@ -148,13 +130,30 @@ Result<void> check_together(Draft& draft) {
 
 }  // namespace
 
+Result<bool> take_attribute_option(const ContainerRecord& record, const std::string& name, const std::string& value,
+                                   Attributes& out) {
+  bool is_regex = name.ends_with("-regex");
+  std::string source = is_regex ? name.substr(0, name.rfind('-')) : name;
+  if (source == "env")
+    TRY(add_attributes(environment_of(record), value, is_regex, out));
+  else if (source == "labels")
+    TRY(add_attributes(record.config.labels, value, is_regex, out));
+  else
+    return false;
+  return true;
+}
+
 std::string log_file(const ContainerRecord& record) {
-  if (record.host_config.log_config.type != "local") return record.log_path;
-  return record.hostname_path.substr(0, record.hostname_path.rfind('/') + 1) + "log/container.log";
+  const std::string& driver = record.host_config.log_config.type;
+  std::string directory = record.hostname_path.substr(0, record.hostname_path.rfind('/') + 1) + "log/";
+  if (driver == "local") return directory + "container.log";
+  if (!is_forwarding_driver(driver)) return record.log_path;
+  return keeps_log_copy(record) ? directory + "container-cached.log" : "";
 }
 
 Result<logs::WriterOptions> plan_log(const ContainerRecord& record, const std::string& path) {
   const LogConfig& log = record.host_config.log_config;
+  if (is_forwarding_driver(log.type)) return plan_forwarding(record, path);
   Draft draft{.record = record, .out = {.driver = log.type.empty() ? "json-file" : log.type, .path = path}};
   if (draft.out.driver == "local") {  // Docker's defaults for it
     draft.out.max_file = 5;

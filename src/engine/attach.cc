@@ -46,11 +46,11 @@ Result<void> Core::resize_container(const std::string& name, uint16_t rows, uint
 
 Result<std::unique_ptr<logs::Reader>> Core::open_logs(const std::string& name, const logs::ReadOptions& options) {
   auto record = TRY(get_container(name));
-  if (record->host_config.log_config.type == "none") {
+  std::string file = container::log_file(*record);
+  if (record->host_config.log_config.type == "none" || file.empty()) {
     return fail(Code::NotImplemented, "configured logging driver does not support reading");
   }
-  return logs::open_reader(container::log_file(*record), options,
-                           logs::format_of_driver(record->host_config.log_config.type));
+  return logs::open_reader(file, options, logs::format_of_driver(record->host_config.log_config.type));
 }
 
 }  // namespace sampan::engine

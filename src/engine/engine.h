@@ -44,6 +44,7 @@ struct EngineOptions {
   std::string exec_root = "/run/sampan";
   std::string shim_program;               // path of sampan-shim
   std::string init_program;               // path of the static init for --init, "" when missing
+  std::string logger_program;             // path of sampan-logger for drivers that send away, "" when missing
   std::string cgroup_parent = "/sampan";  // distinguishes daemons on one host
   std::string instance;                   // "" for the default roots, else a short hash of them
   std::string bridge_address;

@@ -15,6 +15,9 @@ namespace {
 /// The text that Docker's command line picks its exit code from.
 Error runtime_error(const Error& error, const char* what) {
   std::string text = error.message();
+  // The log's driver is not the runtime's: no part of the container was made yet.
+  if (text.starts_with("failed to initialize logging driver"))
+    return fail(Code::Internal, "failed to create task for container: {}", text);
   int exit_code = container::start_failure_code(text);
   // A request that could not work is the client's; anything else is ours.
   Code code = exit_code == 128 && error.code() != Code::InvalidArgument ? Code::Internal : Code::InvalidArgument;
@@ -140,6 +143,7 @@ Result<void> Core::create_process(StartAttempt& attempt) {
   request.open_stdin = record.config.open_stdin;
   request.stdin_once = record.config.stdin_once;
   request.log = TRY(container::plan_log(record, container::log_file(record)));
+  if (request.log.forwarding) request.log.forwarding->program = options_.logger_program;
   request.netns = std::move(attempt.netns.ns);
   plan_probes(attempt);
   request.restart = container::restart_rule(record);

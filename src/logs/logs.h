@@ -9,6 +9,9 @@
 // Lines longer than 16 KiB are split as Docker splits them: every part but the last has no "\n" (json-file), or carries
 // an id and a number of its own (local).
 //
+// Drivers that send away (syslog, gelf, fluentd, journald) have a process each, `sampan-logger` (logger/logger.h), and
+// a copy in the `local` format, which is what is read back.
+//
 // Rotation: when the file passes max_size, path.1 .. path.(max_file-1) shift and a new file begins; with `compress`
 // the older ones become path.N.gz, made by a short-lived child. Beside a
 // file of more than a megabyte stands path.idx: which place has nothing younger before it; it is what makes `since`
@@ -30,16 +33,25 @@ namespace sampan::logs {
 
 enum class Stream : uint8_t { Stdin = 0, Stdout = 1, Stderr = 2 };
 
+/// A driver that sends away: a process of its own does it, so that no server can hold the shim up.
+struct Forwarding {
+  std::string program;  // path of sampan-logger
+  std::map<std::string, std::string> settings;
+  bool blocking = true;            // a server that takes nothing holds the container back; otherwise lines are dropped
+  int64_t buffer_bytes = 1 << 20;  // that wait for the server
+};
+
 struct WriterOptions {
-  std::string driver = "json-file";  // "json-file" "local" "none"
-  std::string path;
-  int64_t max_size = 20 << 20;  // bytes; -1: never rotate
+  std::string driver = "json-file";  // "json-file" "local" "none", or the name of one that sends away
+  std::string path;                  // with `forwarding`: of the copy that can be read back, "" for none
+  int64_t max_size = 20 << 20;       // bytes; -1: never rotate
   int64_t max_file = 3;
   bool compress = false;                          // rotated files
   std::map<std::string, std::string> attributes;  // "attrs" of every line
+  std::optional<Forwarding> forwarding;           // of a driver that sends away
 };
 
-/// One container's writer. Threads: one. Never blocks on anything but the file.
+/// One container's writer. Threads: one. Never blocks on anything but the file; flush() waits up to 2 s for a server.
 class Writer {
  public:
   virtual ~Writer() = default;
@@ -49,7 +61,15 @@ class Writer {
   virtual Result<void> flush(codec::Time now) = 0;
   /// Gives the memory of the buffers back; call it when the container has gone quiet.
   virtual void trim() = 0;
+  /// A descriptor that becomes writable when push_backlog() can go on; -1: nothing waits. It may be another one after
+  /// any call.
+  virtual int backlog_fd() const { return -1; }
+  /// Whether the container is to wait until the backlog is gone.
+  virtual bool stalled() const { return false; }
+  virtual void push_backlog() {}
 };
+/// Blocks:  a driver that sends away makes its first connection now, up to 10 s.
+/// Errors:  of a driver that sends away: "failed to initialize logging driver: dial tcp ...", as Docker has it.
 Result<std::unique_ptr<Writer>> open_writer(const WriterOptions& options);
 
 struct ReadOptions {

@@ -18,6 +18,7 @@ class NoWriter final : public Writer {
 
 Result<std::unique_ptr<Writer>> open_writer(const WriterOptions& options) {
   if (options.driver == "none") return std::unique_ptr<Writer>(std::make_unique<NoWriter>());
+  if (options.forwarding) return open_forward_writer(options);
   if (options.driver == "json-file") return TRY_CONTEXT(open_json_writer(options), "open the log");
   if (options.driver == "local") return TRY_CONTEXT(open_local_writer(options), "open the log");
   return fail(Code::InvalidArgument, "logger: no log driver named '{}' is registered", options.driver);

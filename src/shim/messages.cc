@@ -85,12 +85,16 @@ WireAttach wire_of(const AttachOptions& options) {
 }
 
 logs::WriterOptions writer_options_of(const WireLog& log) {
-  return {.driver = log.driver,
-          .path = log.path,
-          .max_size = log.max_size,
-          .max_file = log.max_file,
-          .compress = log.compress,
-          .attributes = log.attributes};
+  logs::WriterOptions out{.driver = log.driver,
+                          .path = log.path,
+                          .max_size = log.max_size,
+                          .max_file = log.max_file,
+                          .compress = log.compress,
+                          .attributes = log.attributes};
+  if (const auto& away = log.forwarding) {
+    out.forwarding = {away->program, away->settings, away->blocking, away->buffer_bytes};
+  }
+  return out;
 }
 
 namespace {
@@ -149,6 +153,9 @@ Result<sys::Fd> make_payload(const StartRequest& request) {
                                .max_file = request.log.max_file,
                                .compress = request.log.compress,
                                .attributes = request.log.attributes}};
+  if (const auto& away = request.log.forwarding) {
+    message.log.forwarding = WireForwarding{away->program, away->settings, away->blocking, away->buffer_bytes};
+  }
   message.restart = static_cast<int>(request.restart.when);
   message.restart_most = request.restart.most;
   message.restart_count = request.restart.count;

@@ -107,11 +107,18 @@ struct WireExit {
   std::vector<Event> journal;
 };
 
+struct WireForwarding {
+  std::string program;
+  std::map<std::string, std::string> settings;
+  bool blocking = false;
+  int64_t buffer_bytes = 0;
+};
 struct WireLog {
   std::string driver, path;
   int64_t max_size = 0, max_file = 0;
   bool compress = false;
   std::map<std::string, std::string> attributes;
+  std::optional<WireForwarding> forwarding;
 };
 struct WireHealth {
   int64_t interval = 0, timeout = 0, start_period = 0, start_interval = 0;  // ns
@@ -153,7 +160,8 @@ BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings,
 BOOST_DESCRIBE_STRUCT(Event, (),
                       (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time, unhealthy,
                        health_changed, health, started_at, output, failing_streak, pid))
-BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, compress, attributes))
+BOOST_DESCRIBE_STRUCT(WireForwarding, (), (program, settings, blocking, buffer_bytes))
+BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, compress, attributes, forwarding))
 BOOST_DESCRIBE_STRUCT(WireHealth, (),
                       (interval, timeout, start_period, start_interval, retries, process, user, end_unhealthy,
                        stop_signal, stop_timeout_ms))
@@ -174,6 +182,9 @@ inline codec::JsonStyle json_style(const Reply*) {
   return kWireStyle;
 }
 inline codec::JsonStyle json_style(const Event*) {
+  return kWireStyle;
+}
+inline codec::JsonStyle json_style(const WireForwarding*) {
   return kWireStyle;
 }
 inline codec::JsonStyle json_style(const WireLog*) {

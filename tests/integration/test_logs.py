@@ -88,4 +88,4 @@ def test_unknown_drivers_and_options_are_refused_by_name(cli):
 
 
 def test_the_drivers_are_listed(cli):
-    assert json.loads(cli("info", "--format", "{{json .Plugins.Log}}")) == ["json-file", "local", "none"]
+    assert json.loads(cli("info", "--format", "{{json .Plugins.Log}}")) == ["fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"]

@@ -97,6 +97,7 @@ Result<engine::EngineOptions> engine_options(const Settings& settings) {
   out.init_program = settings.init_path;
   if (out.init_program.empty() && sys::path_exists(directory + "/sampan-init"))
     out.init_program = directory + "/sampan-init";
+  if (sys::path_exists(directory + "/sampan-logger")) out.logger_program = directory + "/sampan-logger";
   out.instance = instance_name(settings);
   out.cgroup_parent = out.instance.empty() ? "/sampan" : "/sampan-" + out.instance;
   out.bridge_address = settings.bip;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
 #include "sys/error.h"
 #include "sys/pty.h"
@@ -39,7 +40,7 @@ codec::Time now_wall() {
 ProcessStreams::ProcessStreams(const EventLoop& loop, ScratchBuffer& scratch, StreamOptions options,
                                std::function<void()> on_detach)
     : loop_(loop), scratch_(scratch), options_(options), on_detach_(std::move(on_detach)) {
-  outputs_[0].owner = outputs_[1].owner = input_.owner = this;
+  outputs_[0].owner = outputs_[1].owner = input_.owner = backlog_.owner = this;
   outputs_[1].stream = logs::Stream::Stderr;
 }
 
@@ -103,12 +104,24 @@ bool ProcessStreams::read_output(Output& output) {
     return false;
   }
   std::string_view bytes(buffer.data(), static_cast<size_t>(got));
-  // A log that cannot be written (a full disk) must not stop the process or its clients.
-  if (options_.log) (void)options_.log->write(output.stream, bytes, now_wall());
+  write_log(output.stream, bytes);
   if (std::string* kept = options_.kept) kept->append(bytes, 0, kOutputKept - std::min(kOutputKept, kept->size()));
   for (auto& client : clients_) client->deliver(output.stream, bytes);
   update_watches();
   return true;
+}
+
+void ProcessStreams::write_log(logs::Stream stream, std::string_view bytes) {
+  if (!options_.log) return;
+  backlog_.watch.reset();  // the log may close what is watched
+  // A log that cannot be written (a full disk) must not stop the process or its clients.
+  (void)options_.log->write(stream, bytes, now_wall());
+}
+
+void ProcessStreams::push_backlog() {
+  backlog_.watch.reset();
+  options_.log->push_backlog();
+  update_watches();
 }
 
 void ProcessStreams::drain() {
@@ -127,6 +140,8 @@ void ProcessStreams::close_pipes() {
     output.watch.reset();
     output.fd.reset();
   }
+  backlog_.watch.reset();
+  options_.log = nullptr;
   close_input();
 }
 
@@ -182,8 +197,11 @@ void ProcessStreams::update_watches() {
     client->pause_input(!input_.queue.empty());
   }
   paused_ = paused_ ? longest > kQueueLimit / 2 : longest >= kQueueLimit;
+  int backlog = options_.log ? options_.log->backlog_fd() : -1;
+  if (backlog >= 0) backlog_.watch.set(loop_, backlog, EPOLLOUT, backlog_);
+  bool wait = paused_ || (backlog >= 0 && options_.log->stalled());
   for (auto& output : outputs_) {
-    if (output.fd.valid()) output.watch.set(loop_, output.fd.get(), paused_ ? 0 : EPOLLIN, output);
+    if (output.fd.valid()) output.watch.set(loop_, output.fd.get(), wait ? 0 : EPOLLIN, output);
   }
   if (input_.fd.valid()) input_.watch.set(loop_, input_.fd.get(), input_.queue.empty() ? 0 : EPOLLOUT, input_);
 }

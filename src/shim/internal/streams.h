@@ -2,7 +2,8 @@
 // shim/streams: the standard streams of one process, its log, and the clients attached to it.
 //
 // Output is read only while every client can take it: a client whose queue is full holds the process back, but for
-// kPatience at most; then the client is dropped. Input from clients is read only while the process takes it.
+// kPatience at most; then the client is dropped. The log holds it back while its receiver takes nothing, when it is to
+// lose nothing (blocking mode). Input from clients is read only while the process takes it.
 
 #include <functional>
 #include <memory>
@@ -72,7 +73,16 @@ class ProcessStreams final : public ClientOwner {
     void on_ready(uint32_t) override { owner->write_input(); }
   };
 
+  /// The log's receiver can take more.
+  struct Backlog final : Handler {
+    ProcessStreams* owner = nullptr;
+    Watch watch;
+    void on_ready(uint32_t) override { owner->push_backlog(); }
+  };
+
   bool read_output(Output& output);
+  void write_log(logs::Stream stream, std::string_view bytes);
+  void push_backlog();
   void write_input();
   void close_input();
   void update_watches();
@@ -83,6 +93,7 @@ class ProcessStreams final : public ClientOwner {
   std::function<void()> on_detach_;
   Output outputs_[2];
   Input input_;
+  Backlog backlog_;
   sys::Fd child_ends_[3];
   std::vector<std::unique_ptr<AttachedClient>> clients_;
   bool adopted_ = false, paused_ = false, clients_changed_ = false;
