@@ -31,13 +31,6 @@ Result<http::Response> absent_session(Call& call) {
                                  "): use the classic builder, DOCKER_BUILDKIT=0");
 }
 
-// Docker's words for a daemon that was not started as experimental.
-Result<http::Response> absent_checkpoints(Call&) {
-  return fail(Code::NotImplemented,
-              "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order "
-              "to enable it.");
-}
-
 Result<http::Response> absent_cancel_build(Call&) {
   return fail(Code::NotImplemented, "POST /build/cancel is not implemented: close the build's connection to cancel it");
 }

@@ -27,9 +27,9 @@ std::string hijack_head(const Call& call, bool tty) {
   std::string out = upgrade ? "HTTP/1.1 101 UPGRADED\r\n" : "HTTP/1.1 200 OK\r\n";
   out += fmt::format("Content-Type: {}\r\n", type);
   if (upgrade) out += "Connection: Upgrade\r\nUpgrade: tcp\r\n";
-  out += fmt::format("Api-Version: {}\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: Sampan/" SAMPAN_VERSION
+  out += fmt::format("Api-Version: {}\r\nDocker-Experimental: {}\r\nOstype: linux\r\nServer: Sampan/" SAMPAN_VERSION
                      " (linux)\r\n\r\n",
-                     format_version(kMaxVersion));
+                     format_version(kMaxVersion), call.engine().options().experimental);
   return out;
 }
 

@@ -55,8 +55,11 @@ Result<http::Response> start_container(Call& call) {
     return fail(Code::InvalidArgument,
                 "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
   }
-  if (!call.get("checkpoint").empty())
-    return fail(Code::InvalidArgument, "checkpoint is only supported in experimental mode");
+  if (std::string checkpoint = call.get("checkpoint"); !checkpoint.empty()) {
+    if (!call.engine().options().experimental)
+      return fail(Code::InvalidArgument, "checkpoint is only supported in experimental mode");
+    return no_content(call.engine().restore_container(call.name, checkpoint, call.get("checkpoint-dir")));
+  }
   return no_content(call.engine().start_container(call.name));
 }
 
@@ -111,7 +114,7 @@ Result<http::Response> resize_exec(Call& call) {
 }
 
 Result<http::Response> remove_container(Call& call) {
-  if (call.name.find("/checkpoints/") != std::string::npos) return absent_checkpoints(call);
+  if (call.name.find("/checkpoints/") != std::string::npos) return remove_checkpoint(call);
   // "/parent/alias" is a link; a container's own name is not one.
   if (call.flag("link") && call.name.find('/', 1) == std::string::npos) {
     TRY(call.engine().get_container(call.name));

@@ -15,11 +15,11 @@ constexpr size_t kBodyLimit =
 // Reads are short; writes may each wait for a container (stop: ten seconds and more); transfers run for minutes.
 constexpr size_t kReadThreads = 4, kWriteThreads = 256, kTransferThreads = 64;
 
-void add_default_headers(http::Fields& headers) {
+void add_default_headers(http::Fields& headers, bool experimental) {
   headers.emplace_back("Server", "Sampan/" SAMPAN_VERSION " (linux)");
   headers.emplace_back("Api-Version", format_version(kMaxVersion));
   headers.emplace_back("Ostype", "linux");
-  headers.emplace_back("Docker-Experimental", "false");
+  headers.emplace_back("Docker-Experimental", experimental ? "true" : "false");
 }
 
 std::string media_type(const http::Request& request) {
@@ -37,17 +37,17 @@ Result<void> check_content_type(const Call& call) {
 /// Adds the default headers to whatever a handler answers; they are part of hijacked heads, too.
 class DecoratedExchange final : public http::Exchange {
  public:
-  explicit DecoratedExchange(http::Exchange& inner) : inner_(inner) {}
+  DecoratedExchange(http::Exchange& inner, bool experimental) : inner_(inner), experimental_(experimental) {}
   const http::Request& request() const override { return inner_.request(); }
   async::Task<Result<std::string>> read_body(size_t limit) override { return inner_.read_body(limit); }
   async::Task<Result<void>> respond(http::Response response) override {
     status_ = response.status;
-    add_default_headers(response.headers);
+    add_default_headers(response.headers, experimental_);
     return inner_.respond(std::move(response));
   }
   async::Task<Result<void>> start_stream(http::Response head) override {
     status_ = head.status;
-    add_default_headers(head.headers);
+    add_default_headers(head.headers, experimental_);
     return inner_.start_stream(std::move(head));
   }
   async::Task<Result<void>> write_chunk(std::string_view bytes) override { return inner_.write_chunk(bytes); }
@@ -60,7 +60,7 @@ class DecoratedExchange final : public http::Exchange {
   std::unique_ptr<ByteSink> chunk_sink() override { return inner_.chunk_sink(); }
   Result<void> start_stream_blocking(http::Response head) override {
     status_ = head.status;
-    add_default_headers(head.headers);
+    add_default_headers(head.headers, experimental_);
     return inner_.start_stream_blocking(std::move(head));
   }
   async::Task<Result<http::Hijacked>> hijack(std::string head) override {
@@ -72,6 +72,7 @@ class DecoratedExchange final : public http::Exchange {
 
  private:
   http::Exchange& inner_;
+  bool experimental_;
   int status_ = 0;
 };
 
@@ -122,7 +123,7 @@ class EngineApi final : public Api {
 
  private:
   async::Task<void> dispatch(http::Exchange& raw) {
-    DecoratedExchange exchange(raw);
+    DecoratedExchange exchange(raw, services_.engine.options().experimental);
     auto began = std::chrono::steady_clock::now();
     std::string failure;
     try {

@@ -171,10 +171,11 @@ void add_engine_facts(json::object& out, Call& call) {
   out["ID"] = told->engine_id;
   out["Driver"] = "overlay2";
   out["DriverStatus"] = json::array{json::array{"Userxattr", "false"}, json::array{"Native Overlay Diff", "true"}};
-  out["Plugins"] = json::object{{"Volume", json::array{"local"}},
-                                {"Network", json::array{"bridge", "host", "null"}},
-                                {"Authorization", nullptr},
-                                {"Log", json::array{"fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"}}};
+  out["Plugins"] =
+      json::object{{"Volume", json::array{"local"}},
+                   {"Network", json::array{"bridge", "host", "null"}},
+                   {"Authorization", nullptr},
+                   {"Log", json::array{"fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"}}};
   out["Debug"] = told->debug;
   out["NFd"] = count_descriptors();
   out["NGoroutines"] = count_threads();
@@ -190,7 +191,7 @@ void add_engine_facts(json::object& out, Call& call) {
   out["NoProxy"] = told->no_proxy;
   out["Labels"] = codec::write_json(told->labels);
   if (!told->address_pools.empty()) out["DefaultAddressPools"] = address_pools(*told);
-  out["ExperimentalBuild"] = false;
+  out["ExperimentalBuild"] = options.experimental;
   out["ServerVersion"] = SAMPAN_VERSION;
   json::object runtimes;
   runtimes["sampan-runtime"] = json::object{{"path", "sampan-runtime"}};

@@ -97,13 +97,13 @@ Result<http::Response> ping(Call& call) {
   return out;
 }
 
-Result<http::Response> get_version(Call&) {
+Result<http::Response> get_version(Call& call) {
   auto platform = oci::host_platform();
   std::string api = format_version(kMaxVersion), minimum = format_version(kMinVersion), kernel = kernel_release();
   json::object details{{"ApiVersion", json::string(api)},
                        {"Arch", json::string(platform.architecture)},
                        {"BuildTime", ""},
-                       {"Experimental", "false"},
+                       {"Experimental", call.engine().options().experimental ? "true" : "false"},
                        {"GitCommit", ""},
                        {"GoVersion", ""},
                        {"KernelVersion", json::string(kernel)},

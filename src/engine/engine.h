@@ -51,6 +51,7 @@ struct EngineOptions {
   std::set<std::string> insecure_registries;
   std::string certs_dir;  // certs.d of registries, "" for the default
   std::vector<std::string> dns;
+  bool experimental = false;  // checkpoints are offered
   ContainerDefaults defaults;
   std::vector<std::string> host_gateways;  // what --add-host NAME:host-gateway means; empty: the default bridge's own
   network::NetworksOptions network;        // bridge, pools and options of networks; the rest is filled in from above
@@ -150,6 +151,15 @@ class Engine {
   virtual Result<container::ContainerSnapshot> get_container(const std::string& name) = 0;
   /// Errors: NotModified when it runs already.
   virtual Result<void> start_container(const std::string& name) = 0;
+  /// Goes on where a checkpoint has left it. `directory`: "" for the container's own.
+  virtual Result<void> restore_container(const std::string& name, const std::string& checkpoint,
+                                         const std::string& directory) = 0;
+  /// `exit`: the container ends by it. Blocks: while its memory is written.
+  virtual Result<void> create_checkpoint(const std::string& name, const std::string& checkpoint,
+                                         const std::string& directory, bool exit) = 0;
+  virtual Result<std::vector<std::string>> list_checkpoints(const std::string& name, const std::string& directory) = 0;
+  virtual Result<void> remove_checkpoint(const std::string& name, const std::string& checkpoint,
+                                         const std::string& directory) = 0;
   /// timeout: seconds, nullopt the container's own, -1 for ever. Errors: NotModified when it does not run.
   virtual Result<void> stop_container(const std::string& name, std::optional<int> timeout,
                                       const std::string& signal) = 0;

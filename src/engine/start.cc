@@ -39,11 +39,12 @@ Result<void> Core::start_container(const std::string& name) {
   return start_locked(locked.cell, std::move(record));
 }
 
-Result<void> Core::start_locked(const CellPtr& cell, ContainerRecord record) {
+Result<void> Core::start_locked(const CellPtr& cell, ContainerRecord record, const std::string& restore_images) {
   if (shutting_down_ || stopping_all_) return fail(Code::Unavailable, "the daemon is shutting down");
   StartAttempt attempt;
   attempt.cell = cell;
   attempt.record = std::move(record);
+  attempt.restore_images = restore_images;
   TRY(save(attempt.record, {}));
   auto started = try_start(attempt);
   if (started) started = finish_start(attempt);
@@ -147,6 +148,8 @@ Result<void> Core::create_process(StartAttempt& attempt) {
   request.netns = std::move(attempt.netns.ns);
   plan_probes(attempt);
   request.restart = container::restart_rule(record);
+  request.restore_images = attempt.restore_images;
+  if (!attempt.restore_images.empty()) request.restore_work = container_dir(record.id) + "/criu";
   (void)sys::remove_tree(request.dir);  // of an earlier run whose exit is in the record already
   auto connection = zygote_->create(std::move(request));
   if (!connection) return runtime_error(connection.error(), "runc create failed: unable to start container process");

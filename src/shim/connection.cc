@@ -56,6 +56,14 @@ class ShimLink final : public ShimConnection {
   Result<void> signal_exec(const std::string& exec_id, int signal) override {
     return simple({.op = "signal_exec", .exec_id = exec_id, .signal = signal});
   }
+  Result<void> checkpoint(const std::string& images, const std::string& work, LeaveRunning leave_running) override {
+    Request request{.op = "checkpoint"};
+    request.images = images;
+    request.work = work;
+    request.leave_running = leave_running == LeaveRunning::Yes;
+    TRY(call(link_.get(), request, {}, kCheckpointDeadline));
+    return {};
+  }
   Result<Started> start();
 
  private:

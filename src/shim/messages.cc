@@ -159,6 +159,8 @@ Result<sys::Fd> make_payload(const StartRequest& request) {
   message.restart = static_cast<int>(request.restart.when);
   message.restart_most = request.restart.most;
   message.restart_count = request.restart.count;
+  message.restore_images = request.restore_images;
+  message.restore_work = request.restore_work;
   if (const auto& health = request.health) {
     message.health = WireHealth{.interval = health->timing.interval.count(),
                                 .timeout = health->timing.timeout.count(),

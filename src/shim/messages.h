@@ -17,6 +17,7 @@
 //     | -- start  [reply] ----------------------------------------------> |
 //     | <-- Reply {pid, warnings} --------------------------------------- |  after its execve
 //     | -- signal, resize, signal_exec, exec [reply, ...] --------------> |
+//     | -- checkpoint [reply] {images, work, leave_running} ------------> |  answered when CRIU has ended
 //     | <-- Event {kind, number, ...} ----------------------------------- |  on the link, unasked
 //     | -- ack {number} ------------------------------------------------> |  the daemon has acted on the event
 //     |
@@ -59,7 +60,8 @@ struct WireAttach {
 };
 
 struct Request {
-  std::string op;  // "netns" "netlink" "create" "hello" "start" "attach" "signal" "resize" "exec" "signal_exec" "ack"
+  std::string op;  // "netns" "netlink" "create" "hello" "start" "attach" "signal" "resize" "exec" "signal_exec"
+                   // "checkpoint" "ack"
   std::string exec_id;
   int signal = 0;
   uint16_t rows = 0, columns = 0;
@@ -68,6 +70,8 @@ struct Request {
   bool ends = false;  // signal: the container is not to be started again
   bool with_client = false, with_leftover = false, with_netns = false;  // which optional descriptors are there
   int protocol = 0;                                                     // hello: the daemon's
+  std::string images, work;                                             // checkpoint: directories for CRIU
+  bool leave_running = false;                                           // checkpoint
 };
 
 struct Reply {
@@ -143,6 +147,7 @@ struct StartMessage {
   std::optional<WireHealth> health;
   int restart = 0;  // RestartRule::When
   int64_t restart_most = 0, restart_count = 0;
+  std::string restore_images, restore_work;
 };
 struct ExecMessage {
   std::string exec_id;
@@ -155,7 +160,7 @@ struct ExecMessage {
 BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, detach_keys))
 BOOST_DESCRIBE_STRUCT(Request, (),
                       (op, exec_id, signal, rows, columns, number, attach, ends, with_client, with_leftover, with_netns,
-                       protocol))
+                       protocol, images, work, leave_running))
 BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs, protocol))
 BOOST_DESCRIBE_STRUCT(Event, (),
                       (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time, unhealthy,
@@ -167,7 +172,7 @@ BOOST_DESCRIBE_STRUCT(WireHealth, (),
                        stop_signal, stop_timeout_ms))
 BOOST_DESCRIBE_STRUCT(StartMessage, (),
                       (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty, open_stdin,
-                       stdin_once, log, health, restart, restart_most, restart_count))
+                       stdin_once, log, health, restart, restart_most, restart_count, restore_images, restore_work))
 BOOST_DESCRIBE_STRUCT(ExecMessage, (), (exec_id, process, user, privileged, tty, detach, attach))
 BOOST_DESCRIBE_STRUCT(WireExit, (), (generation, exit_code, signal, oom_killed, unhealthy, finished_at, journal))
 

@@ -64,7 +64,8 @@ struct StartRequest {
   std::optional<runtime::SeccompProgram> seccomp;
   sys::NsFd netns;  // joined when valid
   std::optional<HealthCheck> health;
-  RestartRule restart;  // applied by the shim when no daemon is there
+  RestartRule restart;                       // applied by the shim when no daemon is there
+  std::string restore_images, restore_work;  // made from this checkpoint, with CRIU's log in `restore_work`
 };
 
 /// How an attach or exec client is wired. The descriptor is the client's own connection (already upgraded).
@@ -144,6 +145,10 @@ class ShimConnection {
   /// Starts a further process; returns after its execve. With detach no client is needed.
   virtual Result<pid_t> exec(const ExecRequest& request, std::optional<sys::Fd> client) = 0;
   virtual Result<void> signal_exec(const std::string& exec_id, int signal) = 0;
+  enum class LeaveRunning { No, Yes };
+  /// Has CRIU write the container's processes into the directory `images`, which appears when it is complete; unless
+  /// they are left running, they end by it. Blocks: while CRIU works. Errors: CRIU's first complaint.
+  virtual Result<void> checkpoint(const std::string& images, const std::string& work, LeaveRunning leave_running) = 0;
 };
 
 /// Two-phase start: create() returns with init waiting before execve, so that clients attach first and nothing is lost.

@@ -64,6 +64,12 @@ Result<void> load_images(Call& call, ByteSource& body, Reply& reply);
 Result<void> build(Call& call, ByteSource& body, Reply& reply);
 Result<http::Response> prune_build(Call& call);
 
+// checkpoints.cc
+Result<http::Response> list_checkpoints(Call& call);
+Result<http::Response> create_checkpoint(Call& call);
+/// DELETE /containers/NAME/checkpoints/CHECKPOINT, whose path the route of a container's removal takes.
+Result<http::Response> remove_checkpoint(Call& call);
+
 // networks.cc
 Result<http::Response> list_networks(Call& call);
 Result<http::Response> inspect_network(Call& call);
@@ -85,7 +91,6 @@ Result<http::Response> no_plugins(Call& call);
 Result<http::Response> no_such_plugin(Call& call);
 Result<http::Response> absent_plugins(Call& call);
 Result<http::Response> absent_session(Call& call);
-Result<http::Response> absent_checkpoints(Call& call);
 Result<http::Response> absent_cancel_build(Call& call);
 
 }  // namespace sampan::api

@@ -106,6 +106,7 @@ Result<engine::EngineOptions> engine_options(const Settings& settings) {
   out.dns = settings.dns;
   out.host_gateways = settings.host_gateway_ips;
   if (!settings.host_gateway_ip.empty()) out.host_gateways.push_back(settings.host_gateway_ip);
+  out.experimental = settings.experimental;
   out.defaults = TRY(container_defaults(settings));
   out.network = network_options(settings);
   return out;

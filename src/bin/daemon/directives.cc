@@ -105,7 +105,7 @@ constexpr Directive kDirectives[] = {
     {"ipv6", "--ipv6", &S::ipv6, kFixed, "IPv6 on the default bridge: there are no IPv6 subnets", "false"},
     {"userland-proxy", "--userland-proxy", &S::userland_proxy, kFixed,
      "A process per published port: never needed here", "false"},
-    {"experimental", "--experimental", &S::experimental, kFixed, "Experimental features: there are none", "false"},
+    {"experimental", "--experimental", &S::experimental, kFixed, "Offer experimental features: checkpoints"},
     {"selinux-enabled", "--selinux-enabled", &S::selinux_enabled, kFixed, "SELinux labels for containers", "false"},
     {"raw-logs", "--raw-logs", &S::raw_logs, kFixed, "The daemon's messages have no colours: always", "true"},
 

@@ -35,6 +35,13 @@ class Core final : public Engine {
   Result<std::vector<ContainerSnapshot>> list_containers(const ListOptions& options) override;
   Result<ContainerSnapshot> get_container(const std::string& name) override;
   Result<void> start_container(const std::string& name) override;
+  Result<void> restore_container(const std::string& name, const std::string& checkpoint,
+                                 const std::string& directory) override;
+  Result<void> create_checkpoint(const std::string& name, const std::string& checkpoint, const std::string& directory,
+                                 bool exit) override;
+  Result<std::vector<std::string>> list_checkpoints(const std::string& name, const std::string& directory) override;
+  Result<void> remove_checkpoint(const std::string& name, const std::string& checkpoint,
+                                 const std::string& directory) override;
   Result<void> stop_container(const std::string& name, std::optional<int> timeout, const std::string& signal) override;
   Result<void> restart_container(const std::string& name, std::optional<int> timeout,
                                  const std::string& signal) override;
@@ -151,7 +158,7 @@ class Core final : public Engine {
   Result<std::string> mount_source(const container::MountPlan& plan);
 
   // --- start.cc, endpoints.cc
-  Result<void> start_locked(const CellPtr& cell, ContainerRecord record);
+  Result<void> start_locked(const CellPtr& cell, ContainerRecord record, const std::string& restore_images = {});
   Result<void> try_start(StartAttempt& attempt);
   Result<void> finish_start(StartAttempt& attempt);
   void undo_start(StartAttempt& attempt, const Error& error);

@@ -92,13 +92,19 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload) {
   options.cgroup_path = message.cgroup_path;
   options.init_path = message.init_path;
   options.stdio = TRY(init_.streams->open_pipes());
-  container_ = TRY(runtime::create(message.spec, options));
+  bind_mounts_.clear();
+  for (auto& mount : runtime::bind_mounts_of(message.spec, options.init_path))
+    bind_mounts_.push_back(std::move(mount.destination));
+  // Only its first run: what the shim itself starts again begins anew.
+  restored_ = !message.restore_images.empty() && !running_;
+  container_ = TRY(restored_ ? restore_container(message, options) : runtime::create(message.spec, options));
   runtime::Process& process = container_->init();
   init_.pid = process.pid;
   warnings_ = std::move(process.warnings);
   init_.pidfd = std::move(process.pidfd);
   init_.watch.set(loop_, init_.pidfd.get(), EPOLLIN, init_);
-  init_.streams->adopt(std::move(process.console));
+  // What a restored one writes before its clients are here waits in its pipes.
+  if (!restored_) init_.streams->adopt(std::move(process.console));
   watch_memory();
   return {};
 }

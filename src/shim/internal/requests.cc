@@ -1,5 +1,7 @@
 // What a daemon can ask of a shim.
 
+#include <fcntl.h>
+
 #include <csignal>
 
 #include "shim/internal/shim_process.h"
@@ -13,6 +15,11 @@ void ShimProcess::on_request(sys::Packet packet) {
   if (packet.fds.empty()) return;  // nobody waits for an answer
   sys::Fd answer = std::move(packet.fds.front());
   packet.fds.erase(packet.fds.begin());
+  if (request && request->op == "checkpoint") {
+    auto begun = begin_checkpoint(*request, sys::Fd(::fcntl(answer.get(), F_DUPFD_CLOEXEC, 0)));
+    if (!begun) (void)sys::send_packet(answer.get(), format_reply(reply_of(begun.error())));
+    return;
+  }
   auto served = request ? serve(*request, packet) : Result<Reply>(std::move(request).error());
   Reply reply = served ? std::move(*served) : reply_of(served.error());
   (void)sys::send_packet(answer.get(), format_reply(reply));  // a caller that has gone needs no answer
@@ -61,6 +68,7 @@ Result<Reply> ShimProcess::start() {
   if (running_) return fail(Code::NotModified, "container {} is already running", id_);
   // Init reports its execve itself; its own words are the error.
   TRY(container_->start());
+  if (restored_) init_.streams->adopt({});
   running_ = true;
   again_.started = Clock::now();
   begin_health();

@@ -52,6 +52,7 @@ int ShimProcess::run_loop() {
 }
 
 bool ShimProcess::finished() const {
+  if (checkpoint_) return false;
   if (exited_) return ended_.empty() && !awaits_restart();
   return gone_ || (!running_ && !links_.connected());
 }

@@ -12,6 +12,7 @@
 
 #include "cgroup/cgroup.h"
 #include "cgroup/oom_watch.h"
+#include "runtime/checkpoint.h"
 #include "runtime/runtime.h"
 #include "shim/internal/links.h"
 #include "shim/internal/streams.h"
@@ -71,6 +72,17 @@ class ShimProcess {
     }
   };
 
+  /// A dump that CRIU works at.
+  struct Checkpoint final : Handler {
+    ShimProcess* shim = nullptr;
+    sys::Child child;
+    Watch watch;
+    runtime::Criu criu;
+    std::string images;  // what the directory is renamed to
+    sys::Fd answer;      // of the request; valid while it lasts
+    void on_ready(uint32_t) override { shim->on_checkpoint_ended(); }
+  };
+
   /// The probes of the container's health.
   struct HealthProbes {
     std::optional<HealthCheck> check;  // its process is in `payload`
@@ -104,6 +116,13 @@ class ShimProcess {
   Result<Reply> exec(const Request& request, sys::Packet& packet);
   Result<Running*> run_exec(Payload<ExecMessage>& payload, StreamOptions stream_options);
   Running* find(const std::string& exec_id);
+
+  // checkpoint.cc
+  Result<void> begin_checkpoint(const Request& request, sys::Fd answer);
+  Result<runtime::Criu> checkpoint_command(const Request& request, const std::string& images);
+  void on_checkpoint_ended();
+  Result<std::unique_ptr<runtime::Container>> restore_container(const StartMessage& message,
+                                                                const runtime::CreateOptions& options);
 
   // probe.cc
   Result<void> plan_health(StartMessage& message, const std::optional<runtime::SeccompProgram>& seccomp);
@@ -150,6 +169,9 @@ class ShimProcess {
   Running init_;
   MemoryAlarm memory_;
   HealthProbes probes_;
+  std::unique_ptr<Checkpoint> checkpoint_;
+  std::vector<std::string> bind_mounts_;  // their destinations, for a checkpoint
+  bool restored_ = false;
 
   /// What a restart needs, kept when one may come: while no daemon is there, it is the shim's to do.
   struct OwnRestart {
