@@ -115,12 +115,10 @@ Result<http::Response> resize_exec(Call& call) {
 
 Result<http::Response> remove_container(Call& call) {
   if (call.name.find("/checkpoints/") != std::string::npos) return remove_checkpoint(call);
-  // "/parent/alias" is a link; a container's own name is not one.
-  if (call.flag("link") && call.name.find('/', 1) == std::string::npos) {
-    TRY(call.engine().get_container(call.name));
-    return fail(Code::Conflict, "Conflict, cannot remove the default link name of the container");
+  if (call.flag("link")) {
+    if (call.name.find('/', 1) == std::string::npos) TRY(call.engine().get_container(call.name));
+    return no_content(call.engine().remove_link(call.name));
   }
-  if (call.flag("link")) return fail(Code::NotImplemented, "removing a legacy link (link=1) is not implemented");
   return no_content(call.engine().remove_container(call.name, {call.flag("force"), call.flag("v")}));
 }
 

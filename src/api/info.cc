@@ -6,6 +6,7 @@
 #include "api/internal/handlers.h"
 #include "api/internal/json_answer.h"
 #include "base/strings.h"
+#include "cdi/cdi.h"
 #include "codec/text.h"
 #include "sys/file.h"
 
@@ -205,7 +206,11 @@ void add_engine_facts(json::object& out, Call& call) {
   out["RuncCommit"] = none;
   out["InitCommit"] = none;
   out["SecurityOptions"] = json::array{"name=seccomp,profile=builtin"};
-  out["CDISpecDirs"] = nullptr;
+  out["CDISpecDirs"] = codec::write_json(options.cdi_spec_dirs);
+  json::array discovered;
+  for (const auto& [name, entry] : cdi::read_catalog(options.cdi_spec_dirs).devices)
+    discovered.push_back(json::object{{"Source", "cdi"}, {"ID", json::string(name)}});
+  out["DiscoveredDevices"] = std::move(discovered);
   out["FirewallBackend"] = json::object{{"Driver", "nftables"}};
 }
 
@@ -225,6 +230,7 @@ Result<http::Response> get_info(Call& call) {
     for (const char* name : {"ContainerdCommit", "RuncCommit", "InitCommit"}) out[name].as_object().erase("Expected");
   }
   if (call.version < Version{1, 50}) {
+    out.erase("DiscoveredDevices");
     out["BridgeNfIptables"] = is_switched_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
     out["BridgeNfIp6tables"] = is_switched_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
   }

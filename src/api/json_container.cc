@@ -163,10 +163,9 @@ json::object state_object(const ContainerRecord& record) {
   }
   // Beyond Docker, under one name that no client of its knows.
   auto why = container::explain(record);
-  out["Sampan"] = json::object{{"Reason", json::string(why.reason)},
-                               {"Explanation", json::string(why.text)},
-                               {"Signal", state.ending.signal},
-                               {"MemoryLimit", state.ending.memory_limit}};
+  out["Sampan"] = json::object{{"Reason", json::string(why.reason)},      {"Explanation", json::string(why.text)},
+                               {"Signal", state.ending.signal},           {"MemoryLimit", state.ending.memory_limit},
+                               {"Step", json::string(state.ending.step)}, {"Path", json::string(state.ending.path)}};
   return out;
 }
 
@@ -219,6 +218,20 @@ json::object container_config_object(const container::ContainerConfig& config) {
              {"ExposedPorts", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "Shell", "Healthcheck"});
   null_absent(out, {"Cmd", "Entrypoint", "OnBuild"});
   if (config.volumes.empty()) out["Volumes"] = nullptr;
+  return out;
+}
+
+/// "db:store" as Docker shows it, "/db:/web/store".
+json::array full_links(const std::vector<std::string>& links, const std::string& name) {
+  json::array out;
+  for (const auto& link : links) {
+    auto parts = split_once(link, ':');
+    std::string other(parts ? parts->first : std::string_view(link));
+    if (other.starts_with('/')) other.erase(0, 1);
+    std::string alias(parts ? parts->second : std::string_view(other));
+    alias.erase(0, alias.rfind('/') + 1);
+    out.push_back(json::string(fmt::format("/{}:/{}/{}", other, name, alias)));
+  }
   return out;
 }
 
@@ -318,6 +331,8 @@ json::object format_inspect(const ContainerRecord& record, const InspectFacts& f
   out["AppArmorProfile"] = "";
   out["ExecIDs"] = null_if_empty(facts.exec_ids);
   out["HostConfig"] = host_config_object(record.host_config, version);
+  if (const auto& links = record.host_config.links; links && !links->empty())
+    out["HostConfig"].as_object()["Links"] = full_links(*links, record.name);
   out["GraphDriver"] = graph_driver(facts);
   if (facts.sizes) {
     out["SizeRw"] = facts.sizes->first;

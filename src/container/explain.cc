@@ -43,6 +43,28 @@ std::string human_time(const std::string& rfc3339) {
   return rfc3339.substr(0, 10) + " " + rfc3339.substr(11, 8) + " UTC";
 }
 
+std::string start_words(const ContainerState& state) {
+  std::string where;
+  if (!state.ending.step.empty()) where += fmt::format(", at the step \"{}\"", state.ending.step);
+  if (!state.ending.path.empty()) where += fmt::format(", for {}", state.ending.path);
+  return fmt::format("It could not be started{} (exit code {}): {}.", where, state.exit_code, state.error);
+}
+
+/// The first file that the text names: in quotes, or after a blank. A program that is looked up has no slash.
+std::string named_path(std::string_view text) {
+  constexpr std::string_view kProgram = "exec: \"";
+  for (size_t at = 0; at < text.size(); ++at) {
+    bool quoted = text[at] == '"' && at + 1 < text.size() && text[at + 1] == '/';
+    bool bare = text[at] == ' ' && at + 1 < text.size() && text[at + 1] == '/';
+    bool program = text.substr(at).starts_with(kProgram);
+    if (!quoted && !bare && !program) continue;
+    size_t begin = at + (program ? kProgram.size() : 1);
+    auto name = text.substr(begin, text.find_first_of(bare ? " :,\"" : "\"", begin) - begin);
+    if (name.size() > (program ? 0u : 1u)) return std::string(name);
+  }
+  return "";
+}
+
 std::string run_time(const ContainerState& state) {
   auto from = codec::parse_rfc3339(state.started_at), to = codec::parse_rfc3339(state.finished_at);
   if (!from || !to || to->unix_nanos < from->unix_nanos) return "";
@@ -76,7 +98,7 @@ std::string ending_words(const ContainerRecord& record) {
   const auto& state = record.state;
   const std::string& cause = state.ending.cause;
   const std::string at = run_time(state);
-  if (cause == "start") return fmt::format("It could not be started (exit code {}): {}.", state.exit_code, state.error);
+  if (cause == "start") return start_words(state);
   if (cause == "lost")
     return fmt::format("Nobody saw how it ended ({}); exit code {} stands for that.", state.error, state.exit_code);
   if (cause == "oom")
@@ -168,6 +190,16 @@ Explanation explain(const ContainerRecord& record) {
   return {state.ending.cause, ending_words(record) + after_words(record)};
 }
 
+FailedStep failed_step(const Error& error, std::string_view step) {
+  FailedStep out{std::string(step), named_path(error.root_message())};
+  std::string whole = error.message();
+  size_t root = error.root_message().size() + 2;  // and the colon before it
+  std::string_view contexts = std::string_view(whole).substr(0, whole.size() > root ? whole.size() - root : 0);
+  if (!contexts.empty()) out.step += (out.step.empty() ? "" : ": ") + std::string(contexts);
+  if (out.path.empty()) out.path = named_path(contexts);
+  return out;
+}
+
 std::map<std::string, std::string> ending_attributes(const ContainerRecord& record) {
   const auto& ending = record.state.ending;
   std::map<std::string, std::string> out;
@@ -176,6 +208,8 @@ std::map<std::string, std::string> ending_attributes(const ContainerRecord& reco
   if (record.state.oom_killed) out["oomKilled"] = "true";
   if (ending.memory_limit > 0) out["memoryLimit"] = std::to_string(ending.memory_limit);
   if (!record.state.error.empty()) out["error"] = record.state.error;
+  if (!ending.step.empty()) out["step"] = ending.step;
+  if (!ending.path.empty()) out["path"] = ending.path;
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "base/result.h"
 #include "container/record.h"
 
 namespace sampan::container {
@@ -17,6 +18,13 @@ struct Explanation {
   std::string text;
 };
 Explanation explain(const ContainerRecord& record);
+
+/// What a start was doing when it failed, and the file that this was about ("" when the error names none).
+struct FailedStep {
+  std::string step, path;
+};
+/// `step` is the engine's; the runtime's own, which its error brings as contexts, follows it: "create: mount rootfs".
+FailedStep failed_step(const Error& error, std::string_view step);
 
 /// The attributes that the "die" event carries beyond Docker's.
 std::map<std::string, std::string> ending_attributes(const ContainerRecord& record);

@@ -82,13 +82,31 @@ TEST(Explain, an_end_that_nobody_saw_and_a_start_that_failed) {
   EXPECT_THAT(explain(failed).text, HasSubstr("executable file not found"));
 }
 
+TEST(Explain, a_start_that_failed_names_its_step_and_its_path) {
+  auto mount =
+      Error(Code::NotFound, "open_tree \"/srv/data\": No such file or directory", ENOENT).context("mount rootfs");
+  auto failed = failed_step(mount, "create the container");
+  EXPECT_EQ(failed.step, "create the container: mount rootfs");
+  EXPECT_EQ(failed.path, "/srv/data");
+  auto record = apply_start_failure(begin_start({}), mount.message(), failed.step, failed.path);
+  EXPECT_THAT(explain(record).text, HasSubstr("at the step \"create the container: mount rootfs\", for /srv/data"));
+  EXPECT_EQ(ending_attributes(record).at("step"), failed.step);
+  EXPECT_EQ(ending_attributes(record).at("path"), "/srv/data");
+  EXPECT_EQ(failed_step(Error(Code::NotFound, "exec: \"x\": executable file not found in $PATH"), "run").path, "x");
+  EXPECT_EQ(failed_step(Error(Code::NotFound, "bind source path does not exist: /a b"), "run").path, "/a");
+  EXPECT_EQ(failed_step(Error(Code::Conflict, "port is taken"), "join networks").path, "");
+  // Nothing of it stays for the next run.
+  EXPECT_EQ(begin_start(record).state.ending.step, "");
+}
+
 TEST(Explain, a_restart_that_is_awaited_and_a_policy_that_is_used_up) {
   auto record = running();
   record.host_config.restart_policy = {"on-failure", 1};
   auto waiting = apply_exit(record, {.exit_code = 1, .finished_at = "2026-01-02T03:04:08Z"}, true);
   EXPECT_EQ(explain(waiting).reason, "restarting");
   EXPECT_THAT(explain(waiting).text, HasSubstr("on-failure:1"));
-  EXPECT_THAT(explain(apply_exit(waiting, {.exit_code = 1}, false)).text, HasSubstr("allows no more"));
+  auto again = apply_started(begin_start(waiting), 13, "2026-01-02T03:04:09Z");
+  EXPECT_THAT(explain(apply_exit(again, {.exit_code = 1}, false)).text, HasSubstr("allows no more"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::array kStatusNames = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
 
+/// The whole machine. What has no row cannot happen.
 struct Transition {
   Status from;
   Incident incident;
@@ -22,22 +23,92 @@ constexpr Transition kTransitions[] = {
     {Status::Created, Incident::Start, Status::Running},
     {Status::Exited, Incident::Start, Status::Running},
     {Status::Restarting, Incident::Start, Status::Running},
+    {Status::Created, Incident::StartFailed, Status::Created},
+    {Status::Exited, Incident::StartFailed, Status::Exited},
+    {Status::Restarting, Incident::StartFailed, Status::Exited},
     {Status::Running, Incident::Exit, Status::Exited},
     {Status::Paused, Incident::Exit, Status::Exited},
     {Status::Running, Incident::ExitForRestart, Status::Restarting},
     {Status::Paused, Incident::ExitForRestart, Status::Restarting},
+    {Status::Restarting, Incident::StopRestarting, Status::Exited},
     {Status::Running, Incident::Pause, Status::Paused},
     {Status::Paused, Incident::Unpause, Status::Running},
-    {Status::Restarting, Incident::StopRestarting, Status::Exited},
     {Status::Created, Incident::Remove, Status::Removing},
     {Status::Exited, Incident::Remove, Status::Removing},
     {Status::Dead, Incident::Remove, Status::Removing},
     {Status::Removing, Incident::Remove, Status::Removing},
     {Status::Removing, Incident::RemovalFailed, Status::Dead},
+
+    {Status::Running, Incident::Stop, Status::Running},
+    {Status::Paused, Incident::Stop, Status::Paused},
+    {Status::Restarting, Incident::Stop, Status::Restarting},
+    {Status::Running, Incident::Kill, Status::Running},
+    {Status::Paused, Incident::Kill, Status::Paused},
+    {Status::Restarting, Incident::Kill, Status::Restarting},
+    {Status::Running, Incident::Exec, Status::Running},
+    {Status::Running, Incident::Resize, Status::Running},
+    {Status::Paused, Incident::Resize, Status::Paused},
+    {Status::Created, Incident::Attach, Status::Created},
+    {Status::Running, Incident::Attach, Status::Running},
+    {Status::Exited, Incident::Attach, Status::Exited},
+    {Status::Created, Incident::Rename, Status::Created},
+    {Status::Running, Incident::Rename, Status::Running},
+    {Status::Paused, Incident::Rename, Status::Paused},
+    {Status::Restarting, Incident::Rename, Status::Restarting},
+    {Status::Exited, Incident::Rename, Status::Exited},
+    {Status::Dead, Incident::Rename, Status::Dead},
+    {Status::Created, Incident::Update, Status::Created},
+    {Status::Running, Incident::Update, Status::Running},
+    {Status::Paused, Incident::Update, Status::Paused},
+    {Status::Restarting, Incident::Update, Status::Restarting},
+    {Status::Exited, Incident::Update, Status::Exited},
 };
 
-Error not_running(const ContainerRecord& record) {
-  return fail(Code::Conflict, "container {} is not running", record.id);
+/// Docker's words for what the machine refuses. The first row that fits; one without a status fits every one.
+struct Refusal {
+  Incident incident;
+  std::optional<Status> status;
+  Code code;
+  const char* words;
+};
+constexpr const char* kMarked = "container {id} is marked for removal";
+constexpr const char* kRestarting = "container {id} is restarting, wait until the container is running";
+constexpr const char* kNotRunning = "container {id} is not running";
+constexpr Refusal kRefusals[] = {
+    {Incident::Start, Status::Running, Code::NotModified, "container {id} is already running"},
+    {Incident::Start, Status::Paused, Code::Conflict, "cannot start a paused container, try unpause instead"},
+    {Incident::Start, {}, Code::Conflict, "container is marked for removal and cannot be started"},
+    {Incident::Stop, {}, Code::NotModified, "container {id} is already stopped"},
+    {Incident::Kill, {}, Code::Conflict, "cannot kill container: {name}: container {id} is not running"},
+    {Incident::Pause, Status::Paused, Code::Conflict, "container {id} is already paused"},
+    {Incident::Pause, Status::Restarting, Code::Conflict, kRestarting},
+    {Incident::Unpause, {}, Code::Conflict, "container {id} is not paused"},
+    {Incident::Exec, Status::Paused, Code::Conflict, "container {id} is paused, unpause the container before exec"},
+    {Incident::Exec, Status::Restarting, Code::Conflict, kRestarting},
+    {Incident::Attach, Status::Paused, Code::Conflict, "container {id} is paused, unpause the container before attach"},
+    {Incident::Attach, Status::Restarting, Code::Conflict, kRestarting},
+    {Incident::Attach, {}, Code::Conflict, kMarked},
+    {Incident::Rename, {}, Code::Conflict, kMarked},
+    {Incident::Update,
+     {},
+     Code::Conflict,
+     "Cannot update container {id}: Container is marked for removal and cannot be \"update\"."},
+    {Incident::Remove, Status::Paused, Code::Conflict,
+     "cannot remove container \"{name}\": container is paused and must be unpaused first"},
+    {Incident::Remove,
+     {},
+     Code::Conflict,
+     "cannot remove container \"{name}\": container is {status}: stop the container before removing or force remove"},
+};
+
+Error refusal(const ContainerRecord& record, Incident incident) {
+  Status status = status_of(record);
+  auto fits = [&](const Refusal& row) { return row.incident == incident && row.status.value_or(status) == status; };
+  auto row = std::ranges::find_if(kRefusals, fits);
+  bool found = row != std::end(kRefusals);
+  return Error(found ? row->code : Code::Conflict,
+               fmt::format(fmt::runtime(found ? row->words : kNotRunning), fmt::arg("id", record.id),
+                           fmt::arg("name", record.name), fmt::arg("status", record.state.status)));
 }
 
 bool contains(std::string_view text, std::string_view word) {
@@ -104,92 +175,43 @@ std::optional<Status> next_status(Status now, Incident incident) {
   return std::nullopt;
 }
 
+Result<void> can(const ContainerRecord& record, Incident incident) {
+  if (next_status(status_of(record), incident)) return {};
+  return refusal(record, incident);
+}
+
 Result<void> can_start(const ContainerRecord& record) {
-  switch (status_of(record)) {
-    case Status::Running:
-      return fail(Code::NotModified, "container {} is already running", record.id);
-    case Status::Paused:
-      return fail(Code::Conflict, "cannot start a paused container, try unpause instead");
-    case Status::Removing:
-    case Status::Dead:
-      return fail(Code::Conflict, "container is marked for removal and cannot be started");
-    default:
-      return {};
-  }
+  return can(record, Incident::Start);
 }
-
 Result<void> can_stop(const ContainerRecord& record) {
-  if (!record.state.running()) return fail(Code::NotModified, "container {} is already stopped", record.id);
-  return {};
+  return can(record, Incident::Stop);
 }
-
 Result<void> can_kill(const ContainerRecord& record) {
-  if (!record.state.running()) {
-    return fail(Code::Conflict, "cannot kill container: {}: container {} is not running", record.name, record.id);
-  }
-  return {};
+  return can(record, Incident::Kill);
 }
-
 Result<void> can_pause(const ContainerRecord& record) {
-  switch (status_of(record)) {
-    case Status::Running:
-      return {};
-    case Status::Paused:
-      return fail(Code::Conflict, "container {} is already paused", record.id);
-    case Status::Restarting:
-      return fail(Code::Conflict, "container {} is restarting, wait until the container is running", record.id);
-    default:
-      return not_running(record);
-  }
+  return can(record, Incident::Pause);
 }
-
 Result<void> can_unpause(const ContainerRecord& record) {
-  if (status_of(record) != Status::Paused) return fail(Code::Conflict, "container {} is not paused", record.id);
-  return {};
+  return can(record, Incident::Unpause);
 }
-
 Result<void> can_exec(const ContainerRecord& record) {
-  switch (status_of(record)) {
-    case Status::Running:
-      return {};
-    case Status::Paused:
-      return fail(Code::Conflict, "container {} is paused, unpause the container before exec", record.id);
-    case Status::Restarting:
-      return fail(Code::Conflict, "container {} is restarting, wait until the container is running", record.id);
-    default:
-      return not_running(record);
-  }
+  return can(record, Incident::Exec);
 }
-
 Result<void> can_resize(const ContainerRecord& record) {
-  auto status = status_of(record);
-  if (status == Status::Running || status == Status::Paused) return {};
-  return not_running(record);
+  return can(record, Incident::Resize);
 }
-
 Result<void> can_attach(const ContainerRecord& record) {
-  switch (status_of(record)) {
-    case Status::Paused:
-      return fail(Code::Conflict, "container {} is paused, unpause the container before attach", record.id);
-    case Status::Restarting:
-      return fail(Code::Conflict, "container {} is restarting, wait until the container is running", record.id);
-    case Status::Removing:
-    case Status::Dead:
-      return fail(Code::Conflict, "container {} is marked for removal", record.id);
-    default:
-      return {};
-  }
+  return can(record, Incident::Attach);
+}
+Result<void> can_remove(const ContainerRecord& record, bool force) {
+  if (force && can_kill(record)) return {};
+  return can(record, Incident::Remove);
 }
 
-Result<void> can_remove(const ContainerRecord& record, bool force) {
-  if (force || !record.state.running()) return {};
-  if (status_of(record) == Status::Paused) {
-    return fail(Code::Conflict, "cannot remove container \"{}\": container is paused and must be unpaused first",
-                record.name);
-  }
-  return fail(Code::Conflict,
-              "cannot remove container \"{}\": container is {}: stop the container before removing or force remove",
-              record.name, record.state.status);
+ContainerRecord apply_incident(ContainerRecord record, Incident incident) {
+  if (auto next = next_status(status_of(record), incident)) record.state.status = status_name(*next);
+  return record;
 }
 
 ContainerRecord begin_start(ContainerRecord record) {
@@ -203,7 +225,7 @@ ContainerRecord begin_start(ContainerRecord record) {
 }
 
 ContainerRecord apply_started(ContainerRecord record, int64_t pid, std::string started_at) {
-  record.state.status = status_name(Status::Running);
+  record = apply_incident(std::move(record), Incident::Start);
   record.state.pid = pid;
   record.state.exit_code = 0;
   record.state.started_at = std::move(started_at);
@@ -211,12 +233,15 @@ ContainerRecord apply_started(ContainerRecord record, int64_t pid, std::string s
   return record;
 }
 
-ContainerRecord apply_start_failure(ContainerRecord record, const std::string& error) {
-  if (status_of(record) == Status::Restarting) record.state.status = status_name(Status::Exited);
+ContainerRecord apply_start_failure(ContainerRecord record, const std::string& error, std::string step,
+                                    std::string path) {
+  record = apply_incident(std::move(record), Incident::StartFailed);
   record.state.pid = 0;
   record.state.exit_code = start_failure_code(error);
   record.state.error = error;
   record.state.ending.cause = "start";
+  record.state.ending.step = std::move(step);
+  record.state.ending.path = std::move(path);
   forget_endpoints(record);
   return record;
 }
@@ -228,7 +253,7 @@ ContainerRecord apply_oom(ContainerRecord record, int64_t memory_limit) {
 }
 
 ContainerRecord apply_exit(ContainerRecord record, const ExitFacts& exit, bool restarting) {
-  record.state.status = status_name(restarting ? Status::Restarting : Status::Exited);
+  record = apply_incident(std::move(record), restarting ? Incident::ExitForRestart : Incident::Exit);
   record.state.pid = 0;
   record.state.exit_code = exit.exit_code;
   record.state.oom_killed = record.state.oom_killed || exit.oom_killed;
@@ -251,11 +276,6 @@ ContainerRecord apply_restart(ContainerRecord record, const ExitFacts& exit, int
   record.networks = std::move(networks);
   record.ports = std::move(ports);
   return apply_started(std::move(record), pid, std::move(started_at));
-}
-
-ContainerRecord apply_status(ContainerRecord record, Status status) {
-  record.state.status = status_name(status);
-  return record;
 }
 
 int start_failure_code(std::string_view error) {
@@ -290,7 +310,8 @@ shim::RestartRule restart_rule(const ContainerRecord& record) {
   auto when = When::Never;
   if (policy.name == "always" || policy.name == "unless-stopped") when = When::Always;
   if (policy.name == "on-failure") when = When::OnFailure;
-  return {when, policy.maximum_retry_count, record.restart_count};
+  return {when, policy.maximum_retry_count, record.restart_count,
+          std::chrono::milliseconds(record.state.restart_delay_ms)};
 }
 
 bool restarts_with_daemon(const ContainerRecord& record) {

@@ -9,7 +9,8 @@
 //                       paused      +-> restarting --timer--> running        dead
 //
 // The engine writes the record that a function here returns before it acts on it, and never invents a status itself.
-// Legality is one function per verb; each answers in the words that Docker's clients match.
+// Both what may happen and what follows are rows of one table (lifecycle.cc). A can_ function asks it for one verb, and
+// refuses in the words that Docker's clients match.
 
 #include <chrono>
 #include <optional>
@@ -30,12 +31,32 @@ std::optional<Status> find_status(std::string_view word);
 /// The record's status; an unknown word (a damaged record) counts as Dead.
 Status status_of(const ContainerRecord& record);
 
-/// What happens to a container.
-enum class Incident { Start, Exit, ExitForRestart, Pause, Unpause, Remove, RemovalFailed, StopRestarting };
+/// What happens to a container, and what is asked of it.
+enum class Incident {
+  Start,
+  StartFailed,
+  Exit,
+  ExitForRestart,
+  StopRestarting,
+  Pause,
+  Unpause,
+  Remove,
+  RemovalFailed,
+  // These leave the status as it is; what they lead to is an incident of its own.
+  Stop,
+  Kill,
+  Exec,
+  Resize,
+  Attach,
+  Rename,
+  Update,
+};
 /// The status after the incident; nullopt when it cannot happen in this status.
 std::optional<Status> next_status(Status now, Incident incident);
 
 // --- legality ---------------------------------------------------------------------------------------------------
+/// Whether the table has a row for it. Errors: Conflict, or NotModified where it would change nothing.
+Result<void> can(const ContainerRecord& record, Incident incident);
 /// Errors: NotModified (it runs), Conflict (paused, removing, dead).
 Result<void> can_start(const ContainerRecord& record);
 /// Errors: NotModified (it does not run).
@@ -63,13 +84,16 @@ struct ExitFacts {
 ContainerRecord begin_start(ContainerRecord record);
 ContainerRecord apply_started(ContainerRecord record, int64_t pid, std::string started_at);
 /// A start that failed leaves the status as it was (created, exited), with the error and Docker's exit code for it.
-ContainerRecord apply_start_failure(ContainerRecord record, const std::string& error);
+/// `step` is what it was doing, `path` the file it was about.
+ContainerRecord apply_start_failure(ContainerRecord record, const std::string& error, std::string step = {},
+                                    std::string path = {});
 /// Memory ran out inside while it ran.
 ContainerRecord apply_oom(ContainerRecord record, int64_t memory_limit);
 ContainerRecord apply_exit(ContainerRecord record, const ExitFacts& exit, bool restarting);
 /// The shim has started it again by itself, in the same place: the end of the one run and the beginning of the next.
 ContainerRecord apply_restart(ContainerRecord record, const ExitFacts& exit, int64_t pid, std::string started_at);
-ContainerRecord apply_status(ContainerRecord record, Status status);
+/// The record after an incident that changes nothing but its status; the same one when the table has no row for it.
+ContainerRecord apply_incident(ContainerRecord record, Incident incident);
 
 /// 127 when the program is missing, 126 when it cannot be executed, 128 for anything else: from the runtime's words.
 int start_failure_code(std::string_view error);

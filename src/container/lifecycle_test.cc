@@ -23,6 +23,76 @@ TEST(ContainerLifecycle, every_status_has_a_name_that_reads_back) {
   EXPECT_EQ(find_status("sleeping"), std::nullopt);
 }
 
+constexpr Status kStatuses[] = {Status::Created,  Status::Running, Status::Paused, Status::Restarting,
+                                Status::Removing, Status::Exited,  Status::Dead};
+
+TEST(ContainerLifecycle, every_verb_is_allowed_in_every_status_just_where_the_table_has_a_row) {
+  struct Verb {
+    Incident incident;
+    Result<void> (*can)(const ContainerRecord&);
+    const char* allowed;  // letters of the statuses: Created Running Paused rEstarting reMoving eXited Dead
+  };
+  const Verb verbs[] = {
+      {Incident::Start, can_start, "CEX"},
+      {Incident::Stop, can_stop, "RPE"},
+      {Incident::Kill, can_kill, "RPE"},
+      {Incident::Pause, can_pause, "R"},
+      {Incident::Unpause, can_unpause, "P"},
+      {Incident::Exec, can_exec, "R"},
+      {Incident::Resize, can_resize, "RP"},
+      {Incident::Attach, can_attach, "CRX"},
+      {Incident::Remove, [](const ContainerRecord& record) { return can_remove(record, false); }, "CMXD"},
+      {Incident::Rename, [](const ContainerRecord& record) { return can(record, Incident::Rename); }, "CRPEXD"},
+      {Incident::Update, [](const ContainerRecord& record) { return can(record, Incident::Update); }, "CRPEX"},
+  };
+  constexpr std::string_view kLetters = "CRPEMXD";
+  for (const auto& verb : verbs) {
+    for (size_t i = 0; i < std::size(kStatuses); ++i) {
+      auto answer = verb.can(record_in(kStatuses[i]));
+      bool allowed = std::string_view(verb.allowed).find(kLetters[i]) != std::string_view::npos;
+      SCOPED_TRACE(fmt::format("verb {} in {}", static_cast<int>(verb.incident), status_name(kStatuses[i])));
+      EXPECT_EQ(answer.has_value(), allowed);
+      EXPECT_EQ(answer.has_value(), next_status(kStatuses[i], verb.incident).has_value());
+      if (answer) continue;
+      EXPECT_TRUE(answer.error().code() == Code::Conflict || answer.error().code() == Code::NotModified);
+      EXPECT_EQ(answer.error().message().find('{'), std::string::npos) << answer.error().message();
+    }
+  }
+}
+
+TEST(ContainerLifecycle, the_statuses_follow_each_other_as_the_picture_says) {
+  std::map<std::pair<Status, Incident>, Status> moves = {
+      {{Status::Created, Incident::Start}, Status::Running},
+      {{Status::Exited, Incident::Start}, Status::Running},
+      {{Status::Restarting, Incident::Start}, Status::Running},
+      {{Status::Restarting, Incident::StartFailed}, Status::Exited},
+      {{Status::Running, Incident::Exit}, Status::Exited},
+      {{Status::Paused, Incident::Exit}, Status::Exited},
+      {{Status::Running, Incident::ExitForRestart}, Status::Restarting},
+      {{Status::Paused, Incident::ExitForRestart}, Status::Restarting},
+      {{Status::Restarting, Incident::StopRestarting}, Status::Exited},
+      {{Status::Running, Incident::Pause}, Status::Paused},
+      {{Status::Paused, Incident::Unpause}, Status::Running},
+      {{Status::Created, Incident::Remove}, Status::Removing},
+      {{Status::Exited, Incident::Remove}, Status::Removing},
+      {{Status::Dead, Incident::Remove}, Status::Removing},
+      {{Status::Removing, Incident::RemovalFailed}, Status::Dead},
+  };
+  for (auto status : kStatuses) {
+    for (int number = 0; number <= static_cast<int>(Incident::Update); ++number) {
+      auto incident = static_cast<Incident>(number);
+      auto next = next_status(status, incident);
+      SCOPED_TRACE(fmt::format("incident {} in {}", number, status_name(status)));
+      auto expected = moves.find({status, incident});
+      if (expected != moves.end()) EXPECT_EQ(next, expected->second);
+      // Whatever is not in the picture leaves the status alone, or cannot happen.
+      if (expected == moves.end() && next) EXPECT_EQ(*next, status);
+      auto after = apply_incident(record_in(status), incident);
+      EXPECT_EQ(after.state.status, status_name(next.value_or(status)));
+    }
+  }
+}
+
 TEST(ContainerLifecycle, a_removing_container_never_starts_again) {
   EXPECT_EQ(next_status(Status::Removing, Incident::Start), std::nullopt);
   EXPECT_EQ(can_start(record_in(Status::Removing)).error().code(), Code::Conflict);
@@ -74,6 +144,7 @@ TEST(ContainerLifecycle, failed_start_keeps_created_and_gets_the_exit_code_of_th
   auto record = apply_start_failure(record_in(Status::Created), "exec: \"x\": executable file not found in $PATH");
   EXPECT_EQ(record.state.status, "created");
   EXPECT_EQ(record.state.exit_code, 127);
+  EXPECT_EQ(apply_start_failure(record_in(Status::Restarting), "x").state.status, "exited");
   EXPECT_EQ(start_failure_code("exec /x: permission denied"), 126);
   EXPECT_EQ(start_failure_code("mount rootfs: Invalid argument"), 128);
 }

@@ -15,9 +15,7 @@ Result<void> refuse_unsupported(const HostConfig& host) {
     bool set;
     const char* field;
   };
-  auto filled = [](const auto& list) { return list && !list->empty(); };
   const Refusal refusals[] = {
-      {filled(host.device_requests), "DeviceRequests"},
       {!host.cgroup.empty(), "Cgroup"},
       {!host.userns_mode.empty() && host.userns_mode != "host", "UsernsMode"},
   };

@@ -116,8 +116,6 @@ TEST(MakeRecord, bad_requests_name_what_is_wrong) {
        "unknown log opt 'max-sizes'"},
       {R"({"Image":"x","HostConfig":{"LogConfig":{"Type":"splunk"}}})", "no log driver named 'splunk'",
        Code::NotImplemented},
-      {R"({"Image":"x","HostConfig":{"DeviceRequests":[{"Count":1}]}})", "HostConfig.DeviceRequests",
-       Code::NotImplemented},
       {R"({"Image":"x","NetworkingConfig":{"EndpointsConfig":{"a":{"DriverOpts":{"b":"c"}}}}})",
        "EndpointSettings.DriverOpts", Code::NotImplemented},
       {R"({"Image":"x","NetworkingConfig":{"EndpointsConfig":{"a":{"IPAMConfig":{"IPv6Address":"fe80::1"}}}}})",

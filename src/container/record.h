@@ -25,6 +25,7 @@ struct Ending {
   std::string asked;         // "stop" or "kill": a client asked for the end
   int64_t signal = 0;        // that ended init
   int64_t memory_limit = 0;  // that was hit when memory ran out; 0: none of the container's own
+  std::string step, path;    // of a start that failed: what it was doing, and to which file; path may be empty
 };
 struct ContainerState {
   std::string status = "created";  // created running paused restarting removing exited dead
@@ -35,6 +36,7 @@ struct ContainerState {
   std::string started_at = "0001-01-01T00:00:00Z", finished_at = "0001-01-01T00:00:00Z";
   std::optional<HealthState> health;
   Ending ending;
+  int64_t restart_delay_ms = 0;  // that the last restart waited; the next one doubles it
   bool running() const { return status == "running" || status == "paused" || status == "restarting"; }
 };
 /// A resolved mount, as inspect shows it.
@@ -68,9 +70,10 @@ std::string format_record(const ContainerRecord& record);
 
 BOOST_DESCRIBE_STRUCT(HealthLogEntry, (), (start, end, exit_code, output))
 BOOST_DESCRIBE_STRUCT(HealthState, (), (status, failing_streak, log))
-BOOST_DESCRIBE_STRUCT(Ending, (), (cause, asked, signal, memory_limit))
+BOOST_DESCRIBE_STRUCT(Ending, (), (cause, asked, signal, memory_limit, step, path))
 BOOST_DESCRIBE_STRUCT(ContainerState, (),
-                      (status, pid, exit_code, error, oom_killed, started_at, finished_at, health, ending))
+                      (status, pid, exit_code, error, oom_killed, started_at, finished_at, health, ending,
+                       restart_delay_ms))
 BOOST_DESCRIBE_STRUCT(MountPoint, (), (type, name, source, destination, driver, mode, rw, propagation, subpath))
 BOOST_DESCRIBE_STRUCT(ContainerRecord, (),
                       (id, name, created, image_id, platform, config, host_config, path, args, state, restart_count,

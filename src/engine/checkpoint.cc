@@ -116,7 +116,7 @@ Result<void> Core::restore_container(const std::string& name, const std::string&
   std::string images = TRY(find_checkpoint(place, checkpoint, name));
   loop_->cancel(std::exchange(locked.cell->restart_timer, 0));
   auto record = container::begin_start(*locked.record);
-  record.restart_count = 0;
+  record.restart_count = record.state.restart_delay_ms = 0;
   return start_locked(locked.cell, std::move(record), images);
 }
 

@@ -280,9 +280,11 @@ Result<std::string> Core::hosts_text(const ContainerRecord& record, const std::v
 Result<void> Core::write_files(StartAttempt& attempt) {
   ContainerRecord& record = attempt.record;
   if (record.host_config.network_mode.starts_with("container:")) {
-    auto owner = TRY(namespace_owner(record.host_config.network_mode));
+    auto owner = TRY(namespace_owner(record.host_config.network_mode, "network"));
     record.hostname_path = owner->hostname_path;
     record.hosts_path = owner->hosts_path;
+    record.config.hostname = owner->config.hostname;
+    record.config.domainname = owner->config.domainname;
     record.resolv_conf_path = owner->resolv_conf_path;
     return {};
   }

@@ -51,6 +51,7 @@ struct EngineOptions {
   std::set<std::string> insecure_registries;
   std::string certs_dir;  // certs.d of registries, "" for the default
   std::vector<std::string> dns;
+  std::vector<std::string> cdi_spec_dirs;  // where vendors describe devices; the later one wins
   bool experimental = false;  // checkpoints are offered
   ContainerDefaults defaults;
   std::vector<std::string> host_gateways;  // what --add-host NAME:host-gateway means; empty: the default bridge's own
@@ -173,6 +174,8 @@ class Engine {
   virtual Result<void> resize_container(const std::string& name, uint16_t rows, uint16_t columns) = 0;
   virtual Result<void> remove_container(const std::string& name, const RemoveOptions& options) = 0;
   virtual Result<PruneResult> prune_containers(const Filters& filters) = 0;
+  /// "/parent/alias": a legacy link of the container "parent". Errors: NotFound; Conflict (a container's own name).
+  virtual Result<void> remove_link(const std::string& name) = 0;
   virtual Result<Top> top_container(const std::string& name, const std::string& ps_args) = 0;
   virtual Result<std::vector<snapshot::Change>> container_changes(const std::string& name) = 0;
   /// Of a container that does not run, `read` is zero and nothing else means anything.

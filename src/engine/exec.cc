@@ -53,6 +53,7 @@ Result<void> Core::start_exec(const std::string& id, bool detach, std::optional<
   request.exec_id = id;
   request.process =
       container::make_exec_process(record, spec.cmd, spec.env, spec.working_dir, spec.tty, spec.privileged);
+  add_link_variables(record, request.process.env);
   if (console_size) request.process.console_size = oci::ConsoleSize{console_size->first, console_size->second};
   request.user = spec.user.empty() ? record.config.user : spec.user;
   request.privileged = spec.privileged;

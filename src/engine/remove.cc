@@ -29,14 +29,15 @@ Result<void> Core::remove_container(const std::string& name, const RemoveOptions
 }
 
 Result<void> Core::remove_locked(Locked& locked, bool volumes) {
-  auto record = container::apply_status(*locked.record, container::Status::Removing);
+  auto record = container::apply_incident(*locked.record, container::Incident::Remove);
   loop_->cancel(std::exchange(locked.cell->restart_timer, 0));
   TRY(save(record, {}));
   auto erased = erase_container(record, volumes);
   if (!erased) {
-    auto dead = container::apply_status(record, container::Status::Dead);
+    auto dead = container::apply_incident(record, container::Incident::RemovalFailed);
     dead.state.error = erased.error().message();
     (void)save(dead, {});  // the removal's own error matters more
+    return std::move(erased).error().with_code(Code::Internal).context("cannot remove container " + record.id);
   }
   return erased;
 }

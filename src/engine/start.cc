@@ -1,6 +1,7 @@
 // Starting a container: a list of steps. The new generation is written before the first, the running state after the
 // last; a failure takes back what the steps made and keeps the error in the record.
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include "base/strings.h"
@@ -34,8 +35,7 @@ Result<void> Core::start_container(const std::string& name) {
   TRY(container::can_start(*locked.record));
   loop_->cancel(std::exchange(locked.cell->restart_timer, 0));
   auto record = container::begin_start(*locked.record);
-  record.restart_count = 0;
-  locked.cell->restart_delay = {};
+  record.restart_count = record.state.restart_delay_ms = 0;
   return start_locked(locked.cell, std::move(record));
 }
 
@@ -53,12 +53,28 @@ Result<void> Core::start_locked(const CellPtr& cell, ContainerRecord record, con
 }
 
 Result<void> Core::try_start(StartAttempt& attempt) {
-  TRY(prepare_mounts(attempt));
-  TRY_CONTEXT(join_networks(attempt), "failed to set up container networking");
-  TRY(write_files(attempt));
-  TRY(plan_process(attempt));
-  TRY(create_process(attempt));
-  return release_process(attempt);
+  struct Step {
+    const char* name;
+    Result<void> (Core::*run)(StartAttempt&);
+    const char* context;  // what the client reads before the reason
+  };
+  static constexpr Step kSteps[] = {
+      {"prepare mounts", &Core::prepare_mounts, nullptr},
+      {"join networks", &Core::join_networks, "failed to set up container networking"},
+      {"write hosts and resolv.conf", &Core::write_files, nullptr},
+      {"plan the process", &Core::plan_process, nullptr},
+      {"create the container", &Core::create_process, nullptr},
+      {"run the program", &Core::release_process, nullptr},
+  };
+  for (const auto& step : kSteps) {
+    auto done = (this->*step.run)(attempt);
+    if (done) continue;
+    // The steps that ask the runtime know better than their error, which is worded for Docker's clients.
+    if (attempt.failed.step.empty()) attempt.failed = container::failed_step(done.error(), step.name);
+    if (!step.context) return done;
+    return std::move(done).error().context(step.context);
+  }
+  return {};
 }
 
 Result<void> Core::prepare_mounts(StartAttempt& attempt) {
@@ -66,13 +82,20 @@ Result<void> Core::prepare_mounts(StartAttempt& attempt) {
   return {};
 }
 
-/// The running container that "container:x" means.
-Result<ContainerSnapshot> Core::namespace_owner(const std::string& mode) {
+/// The running container that "container:x" means; the refusals are Docker's for each kind of namespace.
+Result<ContainerSnapshot> Core::namespace_owner(const std::string& mode, std::string_view kind) {
   auto found = TRY(containers_.get(mode.substr(mode.find(':') + 1)));
-  if (found.record->state.pid == 0 || !found.record->state.running()) {
-    return fail(Code::Conflict, "cannot join namespace of a non running container: container {} is {}",
-                found.record->name, found.record->state.status);
+  const auto& owner = *found.record;
+  bool runs = owner.state.pid != 0 && owner.state.running();
+  if (!runs && kind == "network") {
+    return fail(Code::Conflict, "cannot join network of a non running container: {}", owner.id);
   }
+  std::string refused = fmt::format("can't join {} of container {}", kind == "pid" ? "PID namespace" : "IPC", owner.id);
+  if (!runs) TRY_CONTEXT(container::can_exec(owner), refused);
+  bool shareable = owner.host_config.ipc_mode == "shareable" || owner.host_config.ipc_mode.starts_with("container:");
+  if (kind == "ipc" && !shareable)
+    return fail(Code::InvalidArgument, "{}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
+                refused);
   return found.record;
 }
 
@@ -89,7 +112,7 @@ Result<void> Core::plan_process(StartAttempt& attempt) {
                                    {"ipc", record.host_config.ipc_mode},
                                    {"network", record.host_config.network_mode}}) {
     if (!mode.starts_with("container:")) continue;
-    auto owner = TRY(namespace_owner(mode));
+    auto owner = TRY(namespace_owner(mode, type));
     const char* file = std::string_view(type) == "network" ? "net" : type;
     facts.namespace_paths[type] = fmt::format("/proc/{}/ns/{}", owner->state.pid, file);
     if (std::string_view(type) == "ipc") {
@@ -102,6 +125,8 @@ Result<void> Core::plan_process(StartAttempt& attempt) {
     }
   }
   attempt.request.spec = TRY(container::make_runtime_spec(record, facts));
+  TRY(add_requested_devices(record, attempt.request.spec));
+  if (auto& process = attempt.request.spec.process) add_link_variables(record, process->env);
   attempt.request.seccomp = TRY(seccomp_program(record));
   return {};
 }
@@ -125,7 +150,7 @@ Result<std::optional<runtime::SeccompProgram>> Core::seccomp_program(const Conta
   return program;
 }
 
-Result<void> Core::create_process(StartAttempt& attempt) {
+Result<void> Core::plan_request(StartAttempt& attempt) {
   const ContainerRecord& record = attempt.record;
   auto& request = attempt.request;
   request.id = record.id;
@@ -148,10 +173,17 @@ Result<void> Core::create_process(StartAttempt& attempt) {
   request.netns = std::move(attempt.netns.ns);
   plan_probes(attempt);
   request.restart = container::restart_rule(record);
+  return {};
+}
+
+Result<void> Core::create_process(StartAttempt& attempt) {
+  TRY(plan_request(attempt));
+  auto& request = attempt.request;
   request.restore_images = attempt.restore_images;
-  if (!attempt.restore_images.empty()) request.restore_work = container_dir(record.id) + "/criu";
+  if (!attempt.restore_images.empty()) request.restore_work = container_dir(attempt.record.id) + "/criu";
   (void)sys::remove_tree(request.dir);  // of an earlier run whose exit is in the record already
   auto connection = zygote_->create(std::move(request));
+  if (!connection) attempt.failed = container::failed_step(connection.error(), "create the container");
   if (!connection) return runtime_error(connection.error(), "runc create failed: unable to start container process");
   attempt.connection = std::move(*connection);
   std::vector<PendingClient> clients;
@@ -171,12 +203,33 @@ Result<void> Core::release_process(StartAttempt& attempt) {
   attempt.released_at = now_text();
   auto started = zygote_->start(*attempt.connection);
   if (!started) {
+    attempt.failed = container::failed_step(started.error(), "run the program");
     return runtime_error(started.error(),
                          "runc create failed: unable to start container process: error during "
                          "container init");
   }
   attempt.started = std::move(*started);
   return {};
+}
+
+/// The running container's shim may start it again by itself: from what the record says now.
+Result<void> Core::renew_shim(const CellPtr& cell, const ContainerRecord& record) {
+  auto connection = cell->connection();
+  if (!connection) return {};  // its exit is under way
+  StartAttempt attempt;
+  attempt.cell = cell;
+  attempt.record = record;
+  const std::string& mode = record.host_config.network_mode;
+  if (mode != "host" && !mode.starts_with("container:"))
+    attempt.netns.ns =
+        TRY(sys::open_file(fmt::format("/proc/{}/ns/net", record.state.pid), O_RDONLY)).as<sys::NsFdTag>();
+  TRY(prepare_mounts(attempt));
+  TRY(plan_process(attempt));
+  TRY(plan_request(attempt));
+  auto told = connection->update(attempt.request);
+  // A shim that has just ended restarts nothing.
+  bool gone = !told && (told.error().code() == Code::Unavailable || told.error().code() == Code::Conflict);
+  return gone ? Result<void>() : told;
 }
 
 Result<void> Core::finish_start(StartAttempt& attempt) {
@@ -193,6 +246,7 @@ Result<void> Core::finish_start(StartAttempt& attempt) {
   attempt.cell->endpoints = std::move(attempt.endpoints);
   attempt.cell->netlink = std::move(attempt.netns.netlink);
   adopt_shim(attempt.cell, attempt.connection);
+  renew_hosts_of_linked(record);
   return {};
 }
 
@@ -212,7 +266,8 @@ void Core::undo_start(StartAttempt& attempt, const Error& error) {
   (void)cgroup_of(attempt.record).kill_all();
   (void)cgroup_of(attempt.record).remove();
   (void)sys::remove_tree(shim_dir(attempt.record.id));
-  auto record = container::apply_start_failure(attempt.record, error.message());
+  auto record =
+      container::apply_start_failure(attempt.record, error.message(), attempt.failed.step, attempt.failed.path);
   auto attributes = container::ending_attributes(record);
   attributes["exitCode"] = std::to_string(record.state.exit_code);
   auto saved = save(record, {container_event(record, "die", std::move(attributes))});

@@ -72,7 +72,7 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
     if (!ends) return container::can_exec(record);
     loop_->cancel(std::exchange(locked.cell->restart_timer, 0));
     record.manually_stopped = true;
-    TRY(save(container::apply_status(record, container::Status::Exited), {}));
+    TRY(save(container::apply_incident(record, container::Incident::StopRestarting), {}));
     waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});
     return {};
   }
@@ -90,13 +90,13 @@ Result<void> Core::signal_container(Locked& locked, int signal, Meaning meaning)
   // A shim that is stuck does not save anybody from SIGKILL: kill_and_wait goes on without it.
   bool escalates = !sent && signal == SIGKILL && sent.error().code() == Code::DeadlineExceeded;
   if (!on_its_way && !escalates) return sent;
+  if (signal == SIGKILL) locked.cell->killed_generation = record.generation;
   tell(container_event(record, "kill", {{"signal", std::to_string(signal)}}));
   // A frozen process takes no signal before it thaws.
   if (ends && container::status_of(record) == container::Status::Paused) {
     auto thawed = cgroup_of(record).thaw();
     if (!thawed && !is_group_gone(thawed.error())) return thawed;
-    record.state.status = container::status_name(container::Status::Running);
-    TRY(save(record, {}));
+    TRY(save(container::apply_incident(record, container::Incident::Unpause), {}));
   }
   return {};
 }
@@ -210,8 +210,11 @@ Result<void> Core::restart_container(const std::string& name, std::optional<int>
 Result<void> Core::pause_container(const std::string& name) {
   auto locked = TRY(lock_container(name));
   TRY(container::can_pause(*locked.record));
+  // Frozen on its way out, it could not end before somebody thawed it.
+  if (locked.cell->killed_generation == locked.record->generation)
+    return fail(Code::Conflict, "container {} is not running", locked.record->id);
   TRY(while_running(cgroup_of(*locked.record).freeze(), *locked.record));
-  auto record = container::apply_status(*locked.record, container::Status::Paused);
+  auto record = container::apply_incident(*locked.record, container::Incident::Pause);
   auto saved = save(record, {container_event(record, "pause")});
   if (!saved) (void)cgroup_of(record).thaw();  // a container that is frozen and says "running" helps nobody
   return saved;
@@ -221,7 +224,8 @@ Result<void> Core::unpause_container(const std::string& name) {
   auto locked = TRY(lock_container(name));
   TRY(container::can_unpause(*locked.record));
   TRY(while_running(cgroup_of(*locked.record).thaw(), *locked.record));
-  auto record = container::apply_status(*locked.record, container::Status::Running);
+  if (auto connection = locked.cell->connection()) (void)connection->thawed();  // one that has gone probes no more
+  auto record = container::apply_incident(*locked.record, container::Incident::Unpause);
   return save(record, {container_event(record, "unpause")});
 }
 

@@ -15,6 +15,13 @@ std::chrono::milliseconds between(const std::string& from, const std::string& to
   return std::chrono::milliseconds(std::max<int64_t>(0, (end->unix_nanos - begin->unix_nanos) / 1'000'000));
 }
 
+/// Whether what follows this exit is ours to decide. If not, this daemon has hung meanwhile and the shim has started the
+/// container again: the next events tell it. So they do, or its exit record, when the shim has gone since.
+bool is_ours(shim::ShimConnection& connection) {
+  auto claimed = connection.claim_exit();
+  return claimed ? *claimed : claimed.error().code() != Code::Unavailable;
+}
+
 }  // namespace
 
 void Core::adopt_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection> connection) {
@@ -40,8 +47,10 @@ void Core::drain_shim(const CellPtr& cell, const std::shared_ptr<shim::ShimConne
     auto event = connection->next_event();
     if (!event) return shim_gone(cell, connection->generation());
     if (!*event) return watch_shim(cell, connection);
+    bool exit = (*event)->kind == shim::ShimEvent::Kind::Exit;
+    if (exit && (*event)->delay.count() > 0 && !is_ours(*connection)) continue;
     take_event(cell, **event);
-    if ((*event)->kind != shim::ShimEvent::Kind::Exit) continue;
+    if (!exit) continue;
     (void)connection->next_event();  // acknowledges; nothing after the exit matters
     return;
   }
@@ -136,6 +145,8 @@ void Core::apply_oom(const CellPtr& cell, const shim::ShimEvent& event) {
 void Core::apply_restart(const CellPtr& cell, const shim::ShimEvent& event) {
   auto locked = lock_cell(cell);
   if (!locked || locked->record->generation != event.generation) return;
+  // Heard twice: from the shim, and from the record that it left before it knew that we had heard.
+  if (locked->record->state.started_at == event.started_at) return;
   container::ExitFacts exit{.exit_code = event.exit_code,
                             .signal = event.signal,
                             .oom_killed = event.oom_killed,
@@ -143,6 +154,7 @@ void Core::apply_restart(const CellPtr& cell, const shim::ShimEvent& event) {
                             .finished_at = event.time};
   auto ended = container::apply_exit(*locked->record, exit, true);
   auto record = container::apply_restart(*locked->record, exit, event.pid, event.started_at);
+  record.state.restart_delay_ms = event.delay.count();
   start_health(record);
   auto attributes = container::ending_attributes(ended);
   attributes["exitCode"] = std::to_string(exit.exit_code);
@@ -165,13 +177,14 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   auto ran = between(before.state.started_at, exit.finished_at);
   container::RestartPlan plan;
   if (!cell->user_restart && !shutting_down_ && !stopping_all_) {
-    plan = container::plan_restart(before, exit, ran, cell->restart_delay);
+    plan = container::plan_restart(before, exit, ran, std::chrono::milliseconds(before.state.restart_delay_ms));
   }
   {
     std::lock_guard lock(cell->live);
     cell->shim.reset();
   }
   auto record = container::apply_exit(before, exit, plan.restart);
+  record.state.restart_delay_ms = plan.delay.count();
   std::vector<Event> events;
   auto attributes = container::ending_attributes(record);
   attributes["exitCode"] = std::to_string(exit.exit_code);
@@ -200,10 +213,11 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
 }
 
 void Core::after_exit(Locked& locked, const ContainerRecord& record, const container::RestartPlan& plan) {
-  locked.cell->restart_delay = plan.delay;
   bool remove = record.host_config.auto_remove && !locked.cell->user_restart && !shutting_down_;
   waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});
-  if (plan.restart) schedule_restart(locked.cell, plan.delay);
+  // An exit that waited for this daemon has waited for its restart too.
+  auto waited = between(record.state.finished_at, now_text());
+  if (plan.restart) schedule_restart(locked.cell, std::max(plan.delay - waited, std::chrono::milliseconds(0)));
   if (!remove) return;
   // As a job of its own, after the shim has heard that its exit is recorded: its clients wait for that.
   workers_.post(record.id, [this, cell = locked.cell] {

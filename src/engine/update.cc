@@ -24,9 +24,7 @@ Result<void> Core::rename_container(const std::string& name, const std::string& 
   if (old == target) {
     return fail(Code::InvalidArgument, "Renaming a container with the same name as its current name");
   }
-  if (container::status_of(record) == container::Status::Removing) {
-    return fail(Code::Conflict, "container {} is marked for removal", record.id);
-  }
+  TRY(container::can(record, container::Incident::Rename));
   TRY(containers_.reserve_name(target, record.id));
   record.name = target;
   auto saved = save(record, {container_event(record, "rename", {{"oldName", "/" + old}})});
@@ -39,11 +37,7 @@ Result<void> Core::rename_container(const std::string& name, const std::string& 
 Result<std::vector<std::string>> Core::update_container(const std::string& name, const std::string& body_json) {
   auto locked = TRY(lock_container(name));
   ContainerRecord record = *locked.record;
-  auto status = container::status_of(record);
-  if (status == container::Status::Removing || status == container::Status::Dead) {
-    return fail(Code::Conflict, "Cannot update container {}: Container is marked for removal and cannot be \"update\".",
-                record.id);
-  }
+  TRY(container::can(record, container::Incident::Update));
   TRY(container::merge_update(body_json, record.host_config));
   TRY(container::validate_resources(record.host_config, host_.online_cpus));
   if (record.host_config.auto_remove && record.host_config.restart_policy.name != "no" &&
@@ -58,7 +52,12 @@ Result<std::vector<std::string>> Core::update_container(const std::string& name,
     updated = save(record, {container_event(record, "update")},
                    [&] { return store::delete_document(*store_, kHalfUpdates, record.id); });
   }
-  if (updated) return std::vector<std::string>();
+  if (updated) {
+    std::vector<std::string> warnings;
+    auto renewed = live ? renew_shim(locked.cell, record) : Result<void>();
+    if (!renewed) warnings.push_back("a restart without the daemon is not told of it: " + renewed.error().message());
+    return warnings;
+  }
   // What was changed before the failure is taken back, as far as the old record names it.
   if (live) (void)apply_limits(*locked.record);
   (void)store::delete_document(*store_, kHalfUpdates, record.id);

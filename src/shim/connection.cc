@@ -56,6 +56,7 @@ class ShimLink final : public ShimConnection {
   Result<void> signal_exec(const std::string& exec_id, int signal) override {
     return simple({.op = "signal_exec", .exec_id = exec_id, .signal = signal});
   }
+  Result<bool> claim_exit() override;
   Result<void> checkpoint(const std::string& images, const std::string& work, LeaveRunning leave_running) override {
     Request request{.op = "checkpoint"};
     request.images = images;
@@ -64,6 +65,8 @@ class ShimLink final : public ShimConnection {
     TRY(call(link_.get(), request, {}, kCheckpointDeadline));
     return {};
   }
+  Result<void> thawed() override { return simple({.op = "thawed"}); }
+  Result<void> update(const StartRequest& next) override;
   Result<Started> start();
 
  private:
@@ -126,6 +129,27 @@ Result<pid_t> ShimLink::exec(const ExecRequest& request, std::optional<sys::Fd> 
   auto answer = TRY(call(link_.get(), {.op = "exec", .with_client = with_client, .with_leftover = leftover.has_value()},
                          fds, kStartDeadline));
   return static_cast<pid_t>(answer.reply.pid);
+}
+
+Result<bool> ShimLink::claim_exit() {
+  uint64_t number = 0;
+  {
+    std::lock_guard lock(mutex_);
+    number = unacknowledged_;
+  }
+  auto answer = call(link_.get(), {.op = "claim", .number = number}, {}, kCallDeadline);
+  if (answer) return answer->reply.pid == 0;  // the process that runs since
+  // One of an earlier version knows no claims, and waits for the acknowledgement.
+  if (answer.error().code() == Code::Conflict) return true;
+  return std::move(answer).error();
+}
+
+Result<void> ShimLink::update(const StartRequest& next) {
+  auto payload = TRY(make_payload(next));
+  std::vector<int> fds{payload.get()};
+  if (next.netns.valid()) fds.push_back(next.netns.get());
+  TRY(call(link_.get(), {.op = "update", .with_netns = next.netns.valid()}, fds, kCallDeadline));
+  return {};
 }
 
 Result<Started> ShimLink::start() {

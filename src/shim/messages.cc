@@ -54,7 +54,8 @@ ShimEvent shim_event_of(Event event) {
           .health_changed = event.health_changed,
           .started_at = std::move(event.started_at),
           .output = std::move(event.output),
-          .pid = event.pid};
+          .pid = event.pid,
+          .delay = std::chrono::milliseconds(event.delay_ms)};
 }
 
 Reply reply_of(const Error& error) {
@@ -66,6 +67,9 @@ Reply reply_of(const Error& error) {
   if (!codec::parse_json(codec::to_json(reply.message))) {
     for (char& c : reply.message) c = static_cast<unsigned char>(c) < 0x80 ? c : '?';
   }
+  constexpr size_t kColon = 2;  // ": "
+  if (size_t root = error.root_message().size() + kColon; root < reply.message.size())
+    reply.step = reply.message.substr(0, reply.message.size() - root);
   if (reply.message.empty()) reply.message = code_name(error.code());
   return reply;
 }
@@ -73,7 +77,10 @@ Reply reply_of(const Error& error) {
 Result<Reply> result_of(Reply reply) {
   if (reply.message.empty()) return reply;
   bool known = reply.code >= 0 && reply.code <= static_cast<int>(Code::Internal);
-  return Error(known ? static_cast<Code>(reply.code) : Code::Unknown, std::move(reply.message), reply.err);
+  Code code = known ? static_cast<Code>(reply.code) : Code::Unknown;
+  if (reply.step.empty() || !reply.message.starts_with(reply.step + ": "))
+    return Error(code, std::move(reply.message), reply.err);
+  return Error(code, reply.message.substr(reply.step.size() + 2), reply.err).context(std::move(reply.step));
 }
 
 WireAttach wire_of(const AttachOptions& options) {
@@ -159,6 +166,7 @@ Result<sys::Fd> make_payload(const StartRequest& request) {
   message.restart = static_cast<int>(request.restart.when);
   message.restart_most = request.restart.most;
   message.restart_count = request.restart.count;
+  message.restart_delay_ms = request.restart.delay.count();
   message.restore_images = request.restore_images;
   message.restore_work = request.restore_work;
   if (const auto& health = request.health) {

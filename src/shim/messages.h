@@ -17,8 +17,11 @@
 //     | -- start  [reply] ----------------------------------------------> |
 //     | <-- Reply {pid, warnings} --------------------------------------- |  after its execve
 //     | -- signal, resize, signal_exec, exec [reply, ...] --------------> |
+//     | -- update [reply, payload, (netns)] ----------------------------> |  what its own next start is made of
+//     | -- thawed [reply] ----------------------------------------------> |  after a pause
 //     | -- checkpoint [reply] {images, work, leave_running} ------------> |  answered when CRIU has ended
 //     | <-- Event {kind, number, ...} ----------------------------------- |  on the link, unasked
+//     | -- claim [reply] {number of an Exit} ---------------------------> |  before it acts: is the restart its own?
 //     | -- ack {number} ------------------------------------------------> |  the daemon has acted on the event
 //     |
 //     | after a restart of the daemon: connect to <dir>/shim.sock, then
@@ -28,7 +31,10 @@
 // An end event (Exit, ExecExit) is sent before the clients of that process see the end of their stream, and they see it
 // only after the ack (or four seconds): who reads to the end and then asks the daemon for the exit code gets it.
 //
-// The payload of `create` and `exec` is one memory file: a PayloadHeader, the JSON text, the seccomp program.
+// A shim whose container is to be started again does it when no daemon is connected, or when one is that has not
+// claimed the Exit within kAttention: it hangs. It asks when it goes on, and hears that it came too late.
+//
+// The payload of `create`, `update` and `exec` is one memory file: a PayloadHeader, the JSON text, the seccomp program.
 
 // Versions: a shim runs on under daemons of later builds, and of earlier ones when an upgrade is taken back. So members
 // and kinds of messages are only ever added; none is removed, renamed or given another meaning, nor another default,
@@ -61,7 +67,7 @@ struct WireAttach {
 
 struct Request {
   std::string op;  // "netns" "netlink" "create" "hello" "start" "attach" "signal" "resize" "exec" "signal_exec"
-                   // "checkpoint" "ack"
+                   // "update" "thawed" "checkpoint" "claim" "ack"
   std::string exec_id;
   int signal = 0;
   uint16_t rows = 0, columns = 0;
@@ -80,6 +86,7 @@ struct Reply {
   int err = 0;
   std::string message;
 
+  std::string step;  // the contexts at the head of `message`
   int64_t pid = 0;
   uint64_t generation = 0;
   std::vector<std::string> warnings;
@@ -101,6 +108,7 @@ struct Event {
   int64_t failing_streak = 0;
   int64_t pid = 0;
 };
+  int64_t delay_ms = 0;
 
 /// exit.json.
 struct WireExit {
@@ -146,7 +154,7 @@ struct StartMessage {
   WireLog log;
   std::optional<WireHealth> health;
   int restart = 0;  // RestartRule::When
-  int64_t restart_most = 0, restart_count = 0;
+  int64_t restart_most = 0, restart_count = 0, restart_delay_ms = 0;
   std::string restore_images, restore_work;
 };
 struct ExecMessage {
@@ -164,7 +172,7 @@ BOOST_DESCRIBE_STRUCT(Request, (),
 BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs, protocol))
 BOOST_DESCRIBE_STRUCT(Event, (),
                       (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time, unhealthy,
-                       health_changed, health, started_at, output, failing_streak, pid))
+                       health_changed, health, started_at, output, failing_streak, pid, delay_ms))
 BOOST_DESCRIBE_STRUCT(WireForwarding, (), (program, settings, blocking, buffer_bytes))
 BOOST_DESCRIBE_STRUCT(WireLog, (), (driver, path, max_size, max_file, compress, attributes, forwarding))
 BOOST_DESCRIBE_STRUCT(WireHealth, (),
@@ -172,7 +180,8 @@ BOOST_DESCRIBE_STRUCT(WireHealth, (),
                        stop_signal, stop_timeout_ms))
 BOOST_DESCRIBE_STRUCT(StartMessage, (),
                       (id, generation, dir, spec, rootfs, user, group_add, cgroup_path, init_path, tty, open_stdin,
-                       stdin_once, log, health, restart, restart_most, restart_count, restore_images, restore_work))
+                       stdin_once, log, health, restart, restart_most, restart_count, restart_delay_ms, restore_images,
+                       restore_work))
 BOOST_DESCRIBE_STRUCT(ExecMessage, (), (exec_id, process, user, privileged, tty, detach, attach))
 BOOST_DESCRIBE_STRUCT(WireExit, (), (generation, exit_code, signal, oom_killed, unhealthy, finished_at, journal))
 

@@ -1,6 +1,6 @@
 #pragma once
-// shim/restart: Docker's restart policies as a rule. Pure. The daemon applies it when there is one; the shim when there
-// is none.
+// shim/restart: Docker's restart policies as a rule. Pure. The daemon applies it when there is one that answers; the
+// shim when there is none.
 
 #include <chrono>
 #include <cstdint>
@@ -9,8 +9,9 @@ namespace sampan::shim {
 
 struct RestartRule {
   enum class When { Never, OnFailure, Always } when = When::Never;
-  int64_t most = 0;   // OnFailure: how often; 0 is without end
-  int64_t count = 0;  // restarts so far
+  int64_t most = 0;                    // OnFailure: how often; 0 is without end
+  int64_t count = 0;                   // restarts so far
+  std::chrono::milliseconds delay{0};  // used last
 };
 struct RestartPlan {
   bool restart = false;

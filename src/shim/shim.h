@@ -64,7 +64,7 @@ struct StartRequest {
   std::optional<runtime::SeccompProgram> seccomp;
   sys::NsFd netns;  // joined when valid
   std::optional<HealthCheck> health;
-  RestartRule restart;                       // applied by the shim when no daemon is there
+  RestartRule restart;  // applied by the shim when no daemon is there, or none that answers
   std::string restore_images, restore_work;  // made from this checkpoint, with CRIU's log in `restore_work`
 };
 
@@ -102,8 +102,11 @@ struct ShimEvent {
   Health health;
   bool health_changed = false;  // another status than before
   std::string started_at, output;
-  // Restart: the container has ended (as Exit tells it) while no daemon ran, and its shim has started it again.
+  // Restart: the container has ended (as Exit tells it) while no daemon ran, or none that answered, and its shim has
+  // started it again.
   int64_t pid = 0;  // since `started_at`
+  // Exit: after which the shim starts it again unless the exit is claimed, 0: it does not. Restart: what was waited.
+  std::chrono::milliseconds delay{0};
 };
 
 /// The exit record on disk. Errors: NotFound; DataLoss when it cannot be read.
@@ -149,6 +152,15 @@ class ShimConnection {
   /// Has CRIU write the container's processes into the directory `images`, which appears when it is complete; unless
   /// they are left running, they end by it. Blocks: while CRIU works. Errors: CRIU's first complaint.
   virtual Result<void> checkpoint(const std::string& images, const std::string& work, LeaveRunning leave_running) = 0;
+
+  /// Takes the Exit that next_event() has just told: true when what follows is the caller's to decide, for the shim will
+  /// not start the container again while this connection lives; false when it has done so already (a Restart follows).
+  /// Errors: Unavailable when the shim has gone: what it did before is in the next events, and in its exit record.
+  virtual Result<bool> claim_exit() = 0;
+  /// The container was frozen and runs again: a probe that met the pause gets its whole time anew.
+  virtual Result<void> thawed() = 0;
+  /// What the shim's own next start is made of, its restart rule first of all; `netns` as in the running container.
+  virtual Result<void> update(const StartRequest& next) = 0;
 };
 
 /// Two-phase start: create() returns with init waiting before execve, so that clients attach first and nothing is lost.

@@ -67,3 +67,17 @@ def test_an_unhealthy_container_is_started_anew_when_asked(daemon):
     dies = [e["Actor"]["Attributes"] for e in events(daemon, "ill") if e["Action"] == "die"]
     assert [d["reason"] for d in dies] == ["unhealthy", "unhealthy"]
     daemon.docker("rm", "ill")
+
+
+def test_a_probe_that_meets_a_pause_has_not_failed(daemon):
+    daemon.docker("run", "-d", "--name", "cool", "--health-cmd", "sleep 0.4", "--health-interval", "100ms",
+                  "--health-timeout", "900ms", "--health-retries", "1", "busybox", "sleep", "1000")
+    assert is_status(daemon, "cool", "healthy")
+    for pause in (1.5, 0.7, 2.2):  # longer than the timeout, and shorter
+        daemon.docker("pause", "cool")
+        time.sleep(pause)
+        daemon.docker("unpause", "cool")
+        time.sleep(0.6)
+    assert health(daemon, "cool")["Status"] == "healthy" and health(daemon, "cool")["FailingStreak"] == 0
+    assert not [e for e in events(daemon, "cool") if e["Action"] == "health_status: unhealthy"]
+    daemon.docker("rm", "-f", "cool")

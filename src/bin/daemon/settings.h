@@ -64,6 +64,7 @@ struct Settings {
   std::string seccomp_profile = "builtin";
   bool init = false, no_new_privileges = false;
   Texts dns, dns_opts, dns_search;
+  Texts cdi_spec_dirs;
   // networks
   std::string bip, fixed_cidr, ip;
   int64_t mtu = 0;

@@ -213,6 +213,21 @@ void put_command(const Arguments& arguments, json::object& body) {
 
 }  // namespace
 
+/// --device takes both nodes of the host and names of described devices; the API has a place for each.
+void take_named_devices(json::object& host) {
+  auto* found = host.if_contains("Devices");
+  if (!found || !found->is_array()) return;
+  json::array nodes, names;
+  for (auto& device : found->get_array()) {
+    const auto& source = device.at("PathOnHost");
+    (source.as_string().starts_with('/') ? nodes : names)
+        .push_back(source.as_string().starts_with('/') ? device : source);
+  }
+  if (names.empty()) return;
+  host["Devices"] = std::move(nodes);
+  host["DeviceRequests"] = json::array{json::object{{"Driver", "cdi"}, {"DeviceIDs", std::move(names)}}};
+}
+
 Result<CreateRequest> make_create_request(const Arguments& arguments, bool detached) {
   TRY(check_options(arguments));
   CreateRequest request;
@@ -232,6 +247,7 @@ Result<CreateRequest> make_create_request(const Arguments& arguments, bool detac
   TRY(put_networks(arguments, body, host));
   auto security = TRY(read_security_options(arguments.all("security-opt")));
   if (!security.empty()) host["SecurityOpt"] = codec::write_json(security);
+  take_named_devices(host);
   for (const std::string& gpus : arguments.all("gpus")) {
     put_value(host, "DeviceRequests", TRY(value_to_json(Kind::Gpus, gpus)), true);
   }

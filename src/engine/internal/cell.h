@@ -30,8 +30,8 @@ struct Cell {
   std::vector<network::Endpoint> endpoints;
   sys::Fd netlink;  // inside the container's network namespace
   Loop::Token restart_timer = 0;
-  std::chrono::milliseconds restart_delay{0};  // used last
-  bool user_restart = false;                   // `restart` is between its two halves: no auto-remove, no policy
+  uint64_t killed_generation = 0;  // the run that SIGKILL was sent to: what remains of it is not paused
+  bool user_restart = false;       // `restart` is between its two halves: no auto-remove, no policy
 
   // Guarded by `live`, which is only held for moments.
   std::mutex live;

@@ -52,6 +52,7 @@ class Core final : public Engine {
   Result<std::vector<std::string>> update_container(const std::string& name, const std::string& body_json) override;
   Result<void> resize_container(const std::string& name, uint16_t rows, uint16_t columns) override;
   Result<void> remove_container(const std::string& name, const RemoveOptions& options) override;
+  Result<void> remove_link(const std::string& name) override;
   Result<PruneResult> prune_containers(const Filters& filters) override;
   Result<Top> top_container(const std::string& name, const std::string& ps_args) override;
   Result<std::vector<snapshot::Change>> container_changes(const std::string& name) override;
@@ -166,9 +167,12 @@ class Core final : public Engine {
   Result<void> join_networks(StartAttempt& attempt);
   Result<void> write_files(StartAttempt& attempt);
   Result<void> plan_process(StartAttempt& attempt);
+  Result<void> add_requested_devices(const ContainerRecord& record, oci::Spec& spec);  // devices.cc
+  Result<void> plan_request(StartAttempt& attempt);
+  Result<void> renew_shim(const CellPtr& cell, const ContainerRecord& record);
   Result<void> create_process(StartAttempt& attempt);
   Result<void> release_process(StartAttempt& attempt);
-  Result<ContainerSnapshot> namespace_owner(const std::string& mode);
+  Result<ContainerSnapshot> namespace_owner(const std::string& mode, std::string_view kind);
   Result<std::optional<runtime::SeccompProgram>> seccomp_program(const ContainerRecord& record);
   Result<void> attach_network(const ContainerRecord& record, const std::string& name, size_t index, const sys::NsFd& ns,
                               const sys::Fd& netlink, std::vector<network::Endpoint>& endpoints);
@@ -180,6 +184,8 @@ class Core final : public Engine {
   std::vector<network::Endpoint> load_endpoints(const std::string& id);
   Result<sys::Fd> open_netlink_of(const ContainerRecord& record);
   Result<void> add_links(const ContainerRecord& record, std::vector<container::HostsEntry>& hosts);
+  void add_link_variables(const ContainerRecord& record, std::vector<std::string>& env);  // links.cc
+  void renew_hosts_of_linked(const ContainerRecord& started);
   Result<std::string> hosts_text(const ContainerRecord& record, const std::vector<network::Endpoint>& endpoints);
 
   // --- supervise.cc, health.cc: what the shims report

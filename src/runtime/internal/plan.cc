@@ -47,12 +47,32 @@ Result<void> idmap_mount(const sys::MountFd& mount, const oci::Mount& asked, con
   return sys::change_mount(mount.get(), {.set = sys::attr::kIdmap, .userns = userns.get()}, recursive);
 }
 
+/// What another process sees at a path: "/proc/PID/root/...". Its mounts are of another namespace, where only somebody
+/// inside may clone them; so we go there for a moment. Our own working directory is found again by its descriptor.
+Result<sys::MountFd> clone_foreign(const std::string& ns_path, const std::string& path, sys::Recursive recursive) {
+  auto here = TRY(sys::open_file("/proc/self/ns/mnt", O_RDONLY));
+  auto there = TRY(sys::open_file(ns_path, O_RDONLY));
+  auto directory = TRY(sys::open_dir("."));
+  TRY(sys::set_namespaces(there.get(), sys::ns::kMount));
+  auto mount = sys::clone_mount(AT_FDCWD, path, recursive);
+  TRY_CONTEXT(sys::set_namespaces(here.get(), sys::ns::kMount), "return from another mount namespace");
+  if (::fchdir(directory.get()) != 0) return sys::sys_error("fchdir", ".");
+  return mount;
+}
+
+Result<sys::MountFd> clone_source(const std::string& source, sys::Recursive recursive) {
+  constexpr std::string_view kRoot = "/root/";
+  size_t root = source.find(kRoot);
+  bool foreign = source.starts_with("/proc/") && root != std::string::npos && parse_uint(source.substr(6, root - 6));
+  if (!foreign) return sys::clone_mount(AT_FDCWD, source, recursive);
+  return clone_foreign(source.substr(0, root) + "/ns/mnt", source.substr(root + kRoot.size() - 1), recursive);
+}
+
 /// A detached copy of the source with everything that was asked for. What the host mounts later shows up inside, and
 /// nothing goes the other way unless the root itself is shared: that also holds for the mounts below the one that an
 /// option without "r" is about.
 Result<sys::MountFd> open_bind(const oci::Mount& asked, const MountOptions& options, const oci::Spec& spec) {
-  auto mount =
-      TRY(sys::clone_mount(AT_FDCWD, asked.source, options.recursive ? sys::Recursive::Yes : sys::Recursive::No));
+  auto mount = TRY(clone_source(asked.source, options.recursive ? sys::Recursive::Yes : sys::Recursive::No));
   TRY(idmap_mount(mount, asked, options, spec));
   if (options.recursive_set | options.recursive_clear)
     TRY(sys::change_mount(mount.get(), {.set = options.recursive_set, .clear = options.recursive_clear},

@@ -38,14 +38,8 @@ Result<Reply> ShimProcess::create(ShimInput& input) {
   TRY_CONTEXT(prepare_directory(), "prepare the shim");
   again_.netns = std::move(input.netns);
   const StartMessage& message = payload.message;
-  again_.rule = {static_cast<RestartRule::When>(message.restart), message.restart_most, message.restart_count};
-  bool restarts = message.restart != 0 || (message.health && message.health->end_unhealthy);
   TRY(create_container(payload));
-  if (restarts)
-    again_.payload = std::move(input.payload);
-  else
-    again_.netns.reset();
-  input.payload.reset();
+  keep_for_restart(message, std::move(input.payload));
   Reply reply;
   reply.pid = init_.pid;
   reply.generation = generation_;

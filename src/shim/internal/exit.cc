@@ -97,7 +97,8 @@ void ShimProcess::on_init_ended(const sys::ExitStatus& status) {
                                           .signal = record.signal,
                                           .oom_killed = record.oom_killed,
                                           .time = record.finished_at,
-                                          .unhealthy = record.unhealthy});
+                                          .unhealthy = record.unhealthy,
+                                          .delay_ms = again_.planned ? again_.rule.delay.count() : 0});
   again_.exit_event = number;
   ended_.push_back({.streams = std::move(init_.streams), .event = number, .ended = Clock::now()});
 }

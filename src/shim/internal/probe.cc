@@ -66,6 +66,10 @@ void ShimProcess::tick_health(Clock::time_point now) {
     probes_.kill_at = now + std::chrono::seconds(10);
   } else if (!probes_.process) {
     start_probe(now);
+  } else if (frozen() || std::exchange(probes_.met_pause, false)) {
+    // What is frozen cannot answer: the probe gets its whole time once it can.
+    probes_.met_pause = frozen();
+    probes_.deadline = now + probes_.check->timing.timeout;
   } else {
     probes_.timed_out = true;
     (void)sys::send_signal(probes_.process->pidfd, SIGKILL);
@@ -73,19 +77,34 @@ void ShimProcess::tick_health(Clock::time_point now) {
   }
 }
 
+bool ShimProcess::frozen() const {
+  return container_->cgroups().is_frozen().value_or(false);
+}
+
+/// A pause that was over before the probe's time was: that time was not the probe's alone.
+void ShimProcess::on_thawed() {
+  if (!probes_.process || probes_.timed_out) return;
+  probes_.met_pause = false;
+  probes_.deadline = Clock::now() + probes_.check->timing.timeout;
+}
+
 void ShimProcess::start_probe(Clock::time_point now) {
-  if (container_->cgroups().is_frozen().value_or(false)) {
+  if (frozen()) {
     probes_.next = now + probes_.check->timing.interval;
     return;
   }
   probes_.output.clear();
-  probes_.timed_out = false;
+  probes_.timed_out = probes_.met_pause = false;
   probes_.started_at = codec::format_rfc3339(now_wall());
   probes_.deadline = now + probes_.check->timing.timeout;
   auto payload = read_exec_payload(probes_.payload.get());
   auto started = payload ? run_exec(*payload, {.kept = &probes_.output}) : Result<Running*>(payload.error());
   if (started) {
     probes_.process = *started;
+    return;
+  }
+  if (frozen()) {  // it met a pause on its way
+    probes_.next = now + probes_.check->timing.interval;
     return;
   }
   probes_.output = started.error().message();

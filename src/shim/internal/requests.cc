@@ -27,6 +27,7 @@ void ShimProcess::on_request(sys::Packet packet) {
 
 Result<Reply> ShimProcess::serve(const Request& request, sys::Packet& packet) {
   if (request.op == "hello") return hello();
+  if (request.op == "claim") return claim(request.number);
   if (exited_) return fail(Code::Conflict, "container {} is not running", id_);
   if (request.op == "start") return start();
   if (request.op == "attach") return attach(request, packet);
@@ -40,6 +41,11 @@ Result<Reply> ShimProcess::serve(const Request& request, sys::Packet& packet) {
     Running* process = find(request.exec_id);
     if (!process) return fail(Code::NotFound, "No such exec instance: {}", request.exec_id);
     TRY(process->streams->resize(request.rows, request.columns));
+    return Reply{};
+  }
+  if (request.op == "update") return update(request, packet);
+  if (request.op == "thawed") {
+    on_thawed();
     return Reply{};
   }
   return fail(Code::NotImplemented, "unknown request \"{}\"", request.op);

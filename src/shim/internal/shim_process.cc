@@ -86,7 +86,7 @@ int ShimProcess::timeout_ms(Clock::time_point now) const {
     auto deadline = streams ? streams->deadline() : std::nullopt;
     if (deadline) first = std::min(first, *deadline);
   };
-  if (exited_ && again_.planned && !links_.connected()) first = std::min(first, again_.at);
+  if (auto due = restart_deadline()) first = std::min(first, *due);
   if (auto due = health_deadline()) first = std::min(first, *due);
   consider(init_.streams);
   for (const auto& exec : execs_) consider(exec->streams);

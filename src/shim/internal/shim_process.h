@@ -92,7 +92,7 @@ class ShimProcess {
     // While a probe runs:
     Running* process = nullptr;
     Clock::time_point deadline;
-    bool timed_out = false;
+    bool timed_out = false, met_pause = false;
     std::string started_at, output;
     // When the container is ended because of its health:
     bool ending = false;
@@ -131,6 +131,8 @@ class ShimProcess {
   std::optional<Clock::time_point> health_deadline() const;
   void start_probe(Clock::time_point now);
   void end_probe(int exit_code);
+  bool frozen() const;
+  void on_thawed();
   void end_unhealthy();
   bool in_start_period() const;
 
@@ -143,10 +145,15 @@ class ShimProcess {
 
   // restart.cc
   void plan_own_restart(const WireExit& exit);
+  void keep_for_restart(const StartMessage& message, sys::Fd payload);
+  Result<Reply> update(const Request& request, sys::Packet& packet);
+  Reply claim(uint64_t exit_event);
   bool awaits_restart() const;
   void tick_restart(Clock::time_point now);
+  std::optional<Clock::time_point> restart_deadline() const;
   Result<void> run_again();
 
+  void give_up_run();
   // memory.cc
   void watch_memory();
   void on_memory_event();
@@ -173,17 +180,17 @@ class ShimProcess {
   std::vector<std::string> bind_mounts_;  // their destinations, for a checkpoint
   bool restored_ = false;
 
-  /// What a restart needs, kept when one may come: while no daemon is there, it is the shim's to do.
+  /// What a restart needs, kept when one may come: while no daemon is there, or none that answers, it is the shim's to
+  /// do.
   struct OwnRestart {
     sys::Fd payload;  // of `create`
     sys::NsFd netns;
     RestartRule rule;
     bool forbidden = false;  // a client asked for the end
     Clock::time_point started;
-    std::chrono::milliseconds delay{0};  // used last
     // After an exit:
-    bool planned = false;
-    Clock::time_point at;
+    bool planned = false, claimed = false;
+    Clock::time_point ended, at;
     uint64_t exit_event = 0;
     WireExit exit;
   };
