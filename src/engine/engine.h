@@ -173,9 +173,9 @@ class Engine {
   virtual Result<std::vector<std::string>> update_container(const std::string& name, const std::string& body_json) = 0;
   virtual Result<void> resize_container(const std::string& name, uint16_t rows, uint16_t columns) = 0;
   virtual Result<void> remove_container(const std::string& name, const RemoveOptions& options) = 0;
-  virtual Result<PruneResult> prune_containers(const Filters& filters) = 0;
   /// "/parent/alias": a legacy link of the container "parent". Errors: NotFound; Conflict (a container's own name).
   virtual Result<void> remove_link(const std::string& name) = 0;
+  virtual Result<PruneResult> prune_containers(const Filters& filters) = 0;
   virtual Result<Top> top_container(const std::string& name, const std::string& ps_args) = 0;
   virtual Result<std::vector<snapshot::Change>> container_changes(const std::string& name) = 0;
   /// Of a container that does not run, `read` is zero and nothing else means anything.

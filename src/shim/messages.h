@@ -85,8 +85,8 @@ struct Reply {
   int code = 0;
   int err = 0;
   std::string message;
-
   std::string step;  // the contexts at the head of `message`
+
   int64_t pid = 0;
   uint64_t generation = 0;
   std::vector<std::string> warnings;
@@ -107,8 +107,8 @@ struct Event {
   std::string health, started_at, output;
   int64_t failing_streak = 0;
   int64_t pid = 0;
-};
   int64_t delay_ms = 0;
+};
 
 /// exit.json.
 struct WireExit {

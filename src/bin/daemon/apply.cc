@@ -105,9 +105,9 @@ Result<engine::EngineOptions> engine_options(const Settings& settings) {
   out.certs_dir = settings.certs_dir;
   out.insecure_registries.insert(settings.insecure_registries.begin(), settings.insecure_registries.end());
   out.dns = settings.dns;
-  out.host_gateways = settings.host_gateway_ips;
   out.cdi_spec_dirs = settings.cdi_spec_dirs;
   if (out.cdi_spec_dirs.empty()) out.cdi_spec_dirs.assign(std::begin(cdi::kDefaultDirs), std::end(cdi::kDefaultDirs));
+  out.host_gateways = settings.host_gateway_ips;
   if (!settings.host_gateway_ip.empty()) out.host_gateways.push_back(settings.host_gateway_ip);
   out.experimental = settings.experimental;
   out.defaults = TRY(container_defaults(settings));

@@ -144,16 +144,16 @@ class ShimProcess {
   void end_execs();
 
   // restart.cc
-  void plan_own_restart(const WireExit& exit);
   void keep_for_restart(const StartMessage& message, sys::Fd payload);
   Result<Reply> update(const Request& request, sys::Packet& packet);
   Reply claim(uint64_t exit_event);
+  void plan_own_restart(const WireExit& exit);
   bool awaits_restart() const;
-  void tick_restart(Clock::time_point now);
   std::optional<Clock::time_point> restart_deadline() const;
+  void tick_restart(Clock::time_point now);
   Result<void> run_again();
-
   void give_up_run();
+
   // memory.cc
   void watch_memory();
   void on_memory_event();
