@@ -26,15 +26,11 @@ Result<void> check_mount(const container::MountSpec& mount, Version version) {
   return {};
 }
 
-/// Before 1.42 the options of another type than the mount's were not looked at.
 void fit_mount(container::MountSpec& mount, Version version) {
   auto& bind = mount.bind_options;
-  if (version < k144 && bind) bind->read_only_non_recursive = false;
-  if (version >= k142) return;
-  if (mount.type != "volume") mount.volume_options.reset();
-  if (mount.type != "tmpfs") mount.tmpfs_options.reset();
-  if (mount.type != "bind") bind.reset();
-  if (bind) bind->create_mountpoint = false;
+  if (!bind) return;
+  if (version < k144) bind->read_only_non_recursive = false;
+  if (version < k142) bind->create_mountpoint = false;
 }
 
 Result<void> check_endpoints(const container::ContainerSpec& spec, Version version) {

@@ -1,10 +1,14 @@
 // From an exchange to its handler and back: version, body, pools, errors, the headers of every answer.
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include "api/api.h"
 #include "api/internal/json_answer.h"
 #include "api/internal/progress.h"
 #include "api/internal/route.h"
+#include "api/internal/transfers.h"
 #include "base/strings.h"
 
 namespace sampan::api {
@@ -14,6 +18,9 @@ constexpr size_t kBodyLimit =
     4 << 20;  // the largest honest one is a few kilobytes; as a tree it takes ten times its size
 // Reads are short; writes may each wait for a container (stop: ten seconds and more); transfers run for minutes.
 constexpr size_t kReadThreads = 4, kWriteThreads = 256, kTransferThreads = 64;
+// How long a client may stand still while others wait for its transfer's thread.
+constexpr std::chrono::minutes kTransferStall(5);
+constexpr std::chrono::seconds kTransferLook(1);
 
 void add_default_headers(http::Fields& headers, bool experimental) {
   headers.emplace_back("Server", "Sampan/" SAMPAN_VERSION " (linux)");
@@ -56,6 +63,7 @@ class DecoratedExchange final : public http::Exchange {
   async::Task<void> wait_closed() override { return inner_.wait_closed(); }
   void on_closed(std::function<void()> callback) override { inner_.on_closed(std::move(callback)); }
   const Cancel& cancel() const override { return inner_.cancel(); }
+  void cut_off() override { inner_.cut_off(); }
   std::unique_ptr<ByteSource> body_source() override { return inner_.body_source(); }
   std::unique_ptr<ByteSink> chunk_sink() override { return inner_.chunk_sink(); }
   Result<void> start_stream_blocking(http::Response head) override {
@@ -78,7 +86,8 @@ class DecoratedExchange final : public http::Exchange {
 
 class ExchangeReply final : public Reply {
  public:
-  explicit ExchangeReply(http::Exchange& exchange) : exchange_(exchange), sink_(exchange.chunk_sink()) {}
+  ExchangeReply(http::Exchange& exchange, Transfers::Entry& entry)
+      : exchange_(exchange), entry_(entry), sink_(exchange.chunk_sink()) {}
   void set_head(http::Response head) override { head_ = std::move(head); }
   Result<void> start() override {
     if (started_) return {};
@@ -89,6 +98,7 @@ class ExchangeReply final : public Reply {
   void set_answer(http::Response answer) override { answer_ = std::move(answer); }
   const Cancel& cancel() const override { return exchange_.cancel(); }
   Result<void> write(std::string_view bytes) override {
+    Transfers::Entry::Waiting waiting(entry_);
     TRY(start());
     return sink_->write(bytes);
   }
@@ -98,6 +108,7 @@ class ExchangeReply final : public Reply {
 
  private:
   http::Exchange& exchange_;
+  Transfers::Entry& entry_;
   std::unique_ptr<ByteSink> sink_;
   http::Response head_{200, {{"Content-Type", "application/json"}}, ""};
   http::Response answer_{200, {}, ""};
@@ -186,10 +197,15 @@ class EngineApi final : public Api {
   }
 
   async::Task<Result<void>> transfer(Call& call, http::Exchange& exchange, TransferHandler handler) {
-    auto reply = std::make_unique<ExchangeReply>(exchange);
+    Transfers::Membership member(watch_, [&exchange] { exchange.cut_off(); });
+    if (watch_->is_crowded() && !std::exchange(relieving_, true)) {
+      async::asio::co_spawn(co_await async::asio::this_coro::executor, relieve(), async::asio::detached);
+    }
+    auto reply = std::make_unique<ExchangeReply>(exchange, member.entry());
     auto done = co_await async::blocking(transfers_, [&]() -> Result<void> {
       auto source = exchange.body_source();
-      auto result = handler(call, *source, *reply);
+      WatchedSource watched(*source, member.entry());
+      auto result = handler(call, watched, *reply);
       if (result || !reply->started() || !reply->is_json()) return result;
       // The status line is long gone; clients look for the error in the stream.
       spdlog::debug("{}: {}", call.request.path, result.error().message());
@@ -200,7 +216,21 @@ class EngineApi final : public Api {
     co_return co_await exchange.respond(std::move(reply->answer()));
   }
 
+  /// Looks after a crowd of transfers as long as there is one.
+  async::Task<void> relieve() {
+    async::asio::steady_timer timer(co_await async::asio::this_coro::executor);
+    while (watch_->is_crowded()) {
+      if (size_t cut = watch_->relieve(Transfers::Clock::now()); cut > 0)
+        spdlog::warn("{} transfers stood still while others waited: cut off", cut);
+      timer.expires_after(kTransferLook);
+      co_await timer.async_wait(async::asio::use_awaitable);
+    }
+    relieving_ = false;
+  }
+
   Services services_;
+  std::shared_ptr<Transfers> watch_ = std::make_shared<Transfers>(kTransferThreads, kTransferStall);
+  bool relieving_ = false;
   async::Pool reads_{"api-read", kReadThreads};
   async::Pool writes_{"api-write", kWriteThreads};
   async::Pool transfers_{"api-transfer", kTransferThreads};

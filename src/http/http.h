@@ -63,6 +63,8 @@ class Exchange {
   virtual void on_closed(std::function<void()> callback) = 0;
   /// Set when the client has gone.
   virtual const Cancel& cancel() const = 0;
+  /// Ends the connection, whoever waits on it: as if the client had gone.
+  virtual void cut_off() = 0;
 
   /// For pool threads only: the body, and the chunked answer, as blocking streams (they hop to the loop and back).
   /// They must not outlive the exchange.

@@ -63,11 +63,16 @@ def test_what_files_depend_on_is_refused_by_older_versions(daemon, older, newer,
     daemon.request("DELETE", "/volumes/vers")
 
 
-def test_options_of_another_type_of_mount_are_a_mistake_since_1_42(daemon):
-    body = mount(Type="tmpfs", Target="/x", VolumeOptions={"NoCopy": True})
-    assert created(daemon, "1.41", body)[0] == 201
-    status, answer, _ = created(daemon, "1.42", body)
-    assert status == 400 and "field VolumeOptions must not be specified" in answer["message"]
+def test_options_of_another_type_of_mount_are_a_mistake_in_every_version(daemon):
+    for version in ("1.24", "1.41", "1.42", "1.51"):
+        status, answer, _ = created(daemon, version, mount(Type="tmpfs", Target="/x", VolumeOptions={"NoCopy": True}))
+        assert status == 400 and "field VolumeOptions must not be specified" in answer["message"]
+
+
+def test_a_missing_source_of_a_bind_is_made_on_demand_since_1_42(daemon, tmp_path):
+    body = mount(Type="bind", Source=str(tmp_path / "new"), Target="/x", BindOptions={"CreateMountpoint": True})
+    assert "bind source path does not exist" in created(daemon, "1.41", body)[1]["message"]
+    assert created(daemon, "1.42", body)[0] == 201 and (tmp_path / "new").is_dir()
 
 
 def test_both_ways_to_be_read_only_exclude_each_other(daemon):

@@ -181,7 +181,8 @@ def test_every_member_is_in_one_table():
 def test_the_member_has_its_effect(daemon, create, member):
     fields, command, expected = EFFECTS[member]
     code, answer = create({**body_of(fields), "Cmd": ["sh", "-c", command]})
-    assert code == 201 and not answer["Warnings"], answer
+    warnings = [text for text in answer["Warnings"] or [] if "MacAddress field is now deprecated" not in text]
+    assert code == 201 and not warnings, answer
     ident = answer["Id"]
     code, _, data = daemon.request("POST", f"/containers/{ident}/start")
     assert code == 204, data

@@ -40,6 +40,7 @@ class ConnectionExchange final : public Exchange {
   async::Task<void> wait_closed() override;
   void on_closed(std::function<void()> callback) override;
   const Cancel& cancel() const override { return connection_->cancel(); }
+  void cut_off() override { connection_->cut_off(); }
   std::unique_ptr<ByteSource> body_source() override;
   std::unique_ptr<ByteSink> chunk_sink() override;
   Result<void> start_stream_blocking(Response head) override;
