@@ -163,7 +163,7 @@ def test_statistics_in_the_form_of_version_two(box, engine):
 
 
 def test_a_command_inside_shares_limits_and_is_listed(box, engine):
-    one = box(PidsLimit=50).start()
+    one = box(["sleep", "1000"], PidsLimit=50).start()  # processes that come and go would be listed once only
     assert one.exec("cat", "/proc/self/cgroup") == ("0::/\n", 0), "the namespace's own root"
     assert one.exec("cat", "/sys/fs/cgroup/pids.max") == ("50\n", 0)
     assert one.exec("sh", "-c", "echo 9 > /sys/fs/cgroup/pids.max")[1] != 0

@@ -163,6 +163,8 @@ class Case:
             wait_for(lambda: self.state()[0] not in ("removing",), 5)
             if self.victims.who != "daemon":
                 wait_for(lambda: self.settled(), 5)
+            if self.operation not in ("stop", "remove"):  # it takes a moment to die
+                shim_died = shim_died or set(shims) != set(self.victims.alive(shims))
             self.check(answered, shim_died)
         except AssertionError as error:
             raise AssertionError(f"{self.victims.who} killed in {self.operation} at call {n}: {error}") from error
@@ -172,8 +174,9 @@ class Case:
 
     def settled(self):
         """The daemon has heard of the shim's end."""
+        shims = self.victims.alive(self.daemon.shim_pids())
         status, record = self.state()
-        return status != "running" or os.path.exists(f"/proc/{record['State']['Pid']}")
+        return status != "running" or shims and os.path.exists(f"/proc/{record['State']['Pid']}")
 
 
 OPERATIONS = {"daemon": ("create", "start", "stop", "exec", "rename", "update", "remove"), "shim": ("start", "stop", "exec", "remove"),
