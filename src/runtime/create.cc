@@ -36,6 +36,9 @@ class RunningContainer final : public Container {
         listener_(std::move(listener)) {}
 
   void have_no_cgroups() { without_cgroups_ = true; }
+  /// The last who holds an overlay waits while everything of the file system below it that is unwritten goes to the
+  /// disk. That is not to be init, whose end is waited for: it would come seconds late on a busy disk.
+  void hold_rootfs(sys::MountFd rootfs) { rootfs_ = std::move(rootfs); }
   Process& init() override { return init_; }
   const cgroup::Cgroup& cgroups() const override { return cgroups_; }
 
@@ -72,6 +75,7 @@ class RunningContainer final : public Container {
   Channel channel_;
   StateDocument state_;
   std::optional<oci::Seccomp> listener_;  // only its path and metadata; when a rule asks an agent
+  sys::MountFd rootfs_;
   bool started_ = false;
   bool without_cgroups_ = false;  // rootless
 };
@@ -303,6 +307,7 @@ Result<std::unique_ptr<Container>> create(const oci::Spec& spec, const CreateOpt
   auto made = std::make_unique<RunningContainer>(std::move(own_host), std::move(cgroups), std::move(init),
                                                  std::move(channel), std::move(state), std::move(seccomp.listener));
   if (namespaces.no_cgroups) made->have_no_cgroups();
+  made->hold_rootfs(std::move(container.rootfs));
   return std::unique_ptr<Container>(std::move(made));
 }
 
