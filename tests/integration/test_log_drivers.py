@@ -3,14 +3,21 @@ import contextlib
 import gzip
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
+import ssl
+import subprocess
+import tempfile
 import threading
 import time
 import zlib
 
 import pytest
+
+import support
+from support import Daemon
 
 SECONDS = 20
 
@@ -322,3 +329,101 @@ def test_options_are_checked_by_create_in_dockers_words(cli):
             (opts("syslog", max_buffer_size="1m"), "max-buffer-size option is only supported with 'mode=non-blocking'")]:
         refused = cli("create", *options, "busybox", "true", check=False)
         assert refused.code == 1 and text in refused.err, refused.err
+
+
+# --- what needs more around it ---
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate of 127.0.0.1 that signs itself."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=log",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return key, cert
+
+
+class TlsServer(Server):
+    def __init__(self, certificate):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate[1], certificate[0])
+        super().__init__(socket.SOCK_STREAM, ("127.0.0.1", 0))
+
+    def read(self, connection):
+        with contextlib.suppress(OSError):
+            super().read(self.context.wrap_socket(connection, server_side=True))
+
+
+def test_syslog_over_tls_counts_bytes_and_wants_a_certificate_it_knows(cli, certificate):
+    server = TlsServer(certificate)
+    try:
+        address = f"tcp+tls://127.0.0.1:{server.port}"
+        options = opts("syslog", syslog_address=address, syslog_format="rfc5424", syslog_tls_ca_cert=certificate[1])
+        with container(cli, "sys", options, "echo secret"):
+            length, message = until(lambda: server.stream.endswith(b"secret\n") and server.stream).split(b" ", 1)
+            assert int(length) == len(message)
+        for more in ({}, {"syslog_tls_ca_cert": "/nonexistent"}):
+            refused = cli("run", "--name", "sys", *opts("syslog", syslog_address=address, **more), "busybox", "true", check=False)
+            cli("rm", "-f", "sys", check=False)
+            assert refused.code == 125 and "failed to initialize logging driver: " in refused.err
+        with container(cli, "sys", opts("syslog", syslog_address=address, syslog_tls_skip_verify="true"), "echo unchecked"):
+            until(lambda: server.stream.endswith(b"unchecked\n"))
+    finally:
+        server.close()
+
+
+def test_a_logger_goes_on_without_its_daemon(own_daemon):
+    cli = own_daemon.docker
+    with tcp() as server:
+        with container(cli, "alone", opts("syslog", syslog_address=f"tcp://127.0.0.1:{server.port}"),
+                       "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done", detached=True):
+            until(lambda: b"line 2\n" in server.stream)
+            own_daemon.kill()
+            count = server.stream.count(b"\n")
+            until(lambda: server.stream.count(b"\n") > count + 5)
+            own_daemon.start()
+            numbers = [int(line.split()[-1]) for line in server.stream.splitlines()]
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert cli("logs", "alone").startswith("line 1\nline 2\n")
+
+
+@pytest.fixture
+def journal(tmp_path, rootfs_tar, scratch):
+    """A daemon whose mount namespace has a journal's socket, and that socket."""
+    place = tmp_path / "journal"
+    place.mkdir()
+    mounts = f"mount -t tmpfs none /run && mkdir -p /run/systemd/journal && mount --bind {place} /run/systemd/journal"
+    daemon = Daemon(pathlib.Path(tempfile.mkdtemp(dir=scratch, prefix="j")), wrapper=["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh"])
+    daemon.start()
+    try:
+        daemon.docker("import", str(rootfs_tar), "busybox:latest")
+        yield daemon.docker, str(place / "socket")
+    finally:
+        support.sweep(daemon)
+        daemon.stop()
+        daemon.cleanup()
+
+
+def test_journald_gets_entries_in_its_own_protocol(journal):
+    cli, path = journal
+    refused = cli("run", "--rm", *opts("journald"), "busybox", "true", check=False)
+    assert refused.code == 125 and "failed to initialize logging driver: journald is not enabled on this host" in refused.err
+    with serving(socket.SOCK_DGRAM, path, socket.AF_UNIX) as server, container(cli, "jour", opts("journald", tag="{{.Name}}"), "echo hello >&2"):
+        fields = dict(line.split(b"=", 1) for line in until(lambda: server.datagrams)[0].splitlines())
+        assert fields[b"MESSAGE"] == b"hello" and fields[b"PRIORITY"] == b"3" and fields[b"CONTAINER_TAG"] == b"jour"
+        assert len(fields[b"CONTAINER_ID_FULL"]) == 64 and fields[b"CONTAINER_ID_FULL"].startswith(fields[b"CONTAINER_ID"])
+
+
+def test_a_stopped_logger_holds_up_nobody_else(cli, daemon):
+    with tcp() as server:
+        before = set(loggers_of(daemon))
+        with container(cli, "held", opts("syslog", syslog_address=f"tcp://127.0.0.1:{server.port}"), "echo one; exec sleep 60", detached=True):
+            until(lambda: server.stream.endswith(b"one\n"))
+            (logger,) = set(loggers_of(daemon)) - before
+            os.kill(logger, signal.SIGSTOP)
+            try:
+                cli("exec", "-d", "held", "sh", "-c", "yes > /proc/1/fd/1")
+                assert cli("run", "--rm", "busybox", "echo", "fine") == "fine\n"
+                assert cli("logs", "--tail", "1", "held") in ("y\n", "one\n")
+            finally:
+                os.kill(logger, signal.SIGCONT)
+            until(lambda: server.stream.count(b": y\n") > 100)
