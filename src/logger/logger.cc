@@ -42,7 +42,7 @@ class Sender {
     for (int64_t failures = 0; !try_once(batch); ++failures) {
       if (plan.attempts >= 0 && failures >= plan.attempts) break;
       if (!plan.waits) queue_.set_absent(true);
-      std::this_thread::sleep_for(delay);
+      queue_.pause(delay);
       auto longer = std::chrono::milliseconds(static_cast<int64_t>(static_cast<double>(delay.count()) * plan.growth));
       delay = std::min(longer, plan.longest);
     }

@@ -47,6 +47,12 @@ void EntryQueue::set_absent(bool absent) {
   changed_.notify_all();
 }
 
+void EntryQueue::pause(std::chrono::milliseconds delay) {
+  std::unique_lock lock(mutex_);
+  bool was_ended = ended_;
+  changed_.wait_for(lock, delay, [&] { return ended_ != was_ended; });
+}
+
 uint64_t EntryQueue::dropped() const {
   std::lock_guard lock(mutex_);
   return dropped_;

@@ -1,6 +1,7 @@
 #pragma once
 // logger/queue: what waits for the server, bounded in bytes.
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -25,6 +26,8 @@ class EntryQueue {
   std::vector<logs::ForwardedEntry> take();
   /// While there is no server, a full queue drops in either mode.
   void set_absent(bool absent);
+  /// Waits, but not over the end of the log: then there is little time left, and every moment is as good.
+  void pause(std::chrono::milliseconds delay);
   uint64_t dropped() const;
 
  private:
