@@ -162,7 +162,7 @@ int shim_main(int argc, char** argv) {
     (void)!::write(STDERR_FILENO, kUsage.data(), kUsage.size());
     return 2;
   }
-  ::close_range(static_cast<unsigned>(*fd) + 1, ~0u, 0);  // a careless daemon's
+  ::closefrom(static_cast<int>(*fd) + 1);  // a careless daemon's
   sys::unignore_libc_signals();
   ignore_polite_signals();
   ::signal(SIGCHLD, SIG_IGN);  // shims and makers of namespaces are reaped by the kernel

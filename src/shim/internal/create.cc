@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "shim/internal/shim_process.h"
+#include "sys/child.h"
 #include "sys/file.h"
 
 namespace sampan::shim {
@@ -96,6 +97,7 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload) {
   init_.pid = process.pid;
   warnings_ = std::move(process.warnings);
   init_.pidfd = std::move(process.pidfd);
+  pollable_ = sys::is_pollable(init_.pidfd);
   init_.watch.set(loop_, init_.pidfd.get(), EPOLLIN, init_);
   // What a restored one writes before its clients are here waits in its pipes.
   if (!restored_) init_.streams->adopt(std::move(process.console));

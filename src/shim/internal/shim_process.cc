@@ -10,6 +10,7 @@ namespace sampan::shim {
 namespace {
 
 constexpr auto kAckPatience = std::chrono::seconds(4);  // a busy host's daemon is slow, and not to answer "success"
+constexpr int kLookMs = 20;                             // for ends of processes, where no descriptor tells of them
 constexpr int kQuietMs = 500;                           // after this we give memory back
 constexpr int kHousekeepingMs = 30'000;                 // is our directory still there; did the OOM killer strike
 
@@ -65,6 +66,17 @@ void ShimProcess::tick(Clock::time_point now) {
   tick_ended(now);
   tick_health(now);
   tick_restart(now);
+  if (!pollable_) look_for_ends();
+}
+
+/// FALLBACK(linux<5.3): nothing tells us of an end.
+void ShimProcess::look_for_ends() {
+  std::vector<Running*> running;
+  if (!init_.ended && init_.pidfd.valid()) running.push_back(&init_);
+  for (auto& exec : execs_)
+    if (!exec->ended) running.push_back(exec.get());
+  for (Running* process : running)
+    if (!process->ended) on_process_ended(*process);
 }
 
 /// Lets the clients of ended processes go once the daemon has acted on the end.
@@ -87,6 +99,7 @@ int ShimProcess::timeout_ms(Clock::time_point now) const {
     if (deadline) first = std::min(first, *deadline);
   };
   if (auto due = restart_deadline()) first = std::min(first, *due);
+  if (!pollable_ && !exited_) first = std::min(first, now + std::chrono::milliseconds(kLookMs));
   if (auto due = health_deadline()) first = std::min(first, *due);
   consider(init_.streams);
   for (const auto& exec : execs_) consider(exec->streams);

@@ -138,6 +138,7 @@ class ShimProcess {
 
   // exit.cc
   void on_process_ended(Running& process);
+  void look_for_ends();
   void on_exec_ended(Running& process, const sys::ExitStatus& status);
   void on_init_ended(const sys::ExitStatus& status);
   void drain_all();
@@ -204,6 +205,7 @@ class ShimProcess {
   uint64_t generation_ = 0;
   std::optional<int32_t> oom_score_adj_;
   std::vector<std::string> warnings_;
+  bool pollable_ = true;  // the descriptors of processes
   bool running_ = false, exited_ = false, gone_ = false;
   bool dirty_ = true;  // memory was used since the last time we gave some back
 };
