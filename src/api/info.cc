@@ -205,7 +205,9 @@ void add_engine_facts(json::object& out, Call& call) {
   out["ContainerdCommit"] = none;
   out["RuncCommit"] = none;
   out["InitCommit"] = none;
-  out["SecurityOptions"] = json::array{"name=seccomp,profile=builtin"};
+  json::array security{"name=seccomp,profile=builtin"};
+  if (!options.user_mappings.empty()) security.push_back("name=userns");
+  out["SecurityOptions"] = std::move(security);
   out["CDISpecDirs"] = codec::write_json(options.cdi_spec_dirs);
   json::array discovered;
   for (const auto& [name, entry] : cdi::read_catalog(options.cdi_spec_dirs).devices)

@@ -17,7 +17,6 @@ Result<void> refuse_unsupported(const HostConfig& host) {
   };
   const Refusal refusals[] = {
       {!host.cgroup.empty(), "Cgroup"},
-      {!host.userns_mode.empty() && host.userns_mode != "host", "UsernsMode"},
   };
   for (const auto& refusal : refusals) {
     if (refusal.set) return fail(Code::NotImplemented, "HostConfig.{} is not implemented", refusal.field);
@@ -220,6 +219,8 @@ Result<void> validate_modes(const ContainerSpec& spec) {
   }
   if (host.uts_mode != "" && host.uts_mode != "host")
     return fail(Code::InvalidArgument, "invalid UTS mode: {}", host.uts_mode);
+  if (host.userns_mode != "" && host.userns_mode != "host")
+    return fail(Code::InvalidArgument, "invalid userns mode: {}", host.userns_mode);
   if (host.cgroupns_mode != "" && host.cgroupns_mode != "host" && host.cgroupns_mode != "private") {
     return fail(Code::InvalidArgument, "invalid cgroup namespace mode: {}", host.cgroupns_mode);
   }
@@ -407,6 +408,19 @@ Result<void> validate_endpoint(const EndpointSettings& settings) {
                       : addresses && !addresses->ipv6_address.empty()   ? "IPAMConfig.IPv6Address"
                                                                         : nullptr;
   if (field) return fail(Code::NotImplemented, "EndpointSettings.{} is not implemented", field);
+  return {};
+}
+
+Result<void> validate_user_namespace(const HostConfig& host) {
+  if (host.privileged) {
+    return fail(Code::InvalidArgument,
+                "privileged mode is incompatible with user namespaces.  You must run the container in the host "
+                "namespace when running privileged mode");
+  }
+  if (host.network_mode == "host")
+    return fail(Code::InvalidArgument, "cannot share the host's network namespace when user namespaces are enabled");
+  if (host.pid_mode == "host")
+    return fail(Code::InvalidArgument, "cannot share the host PID namespace when user namespaces are enabled");
   return {};
 }
 

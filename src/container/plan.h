@@ -18,6 +18,7 @@
 #include "image/image.h"
 #include "logs/logs.h"
 #include "oci/spec.h"
+#include "oci/user_mappings.h"
 
 namespace sampan::container {
 
@@ -36,6 +37,8 @@ Result<ContainerRecord> make_record(const ContainerSpec& spec, const image::Imag
                                     const RecordFacts& facts, std::vector<std::string>& warnings);
 /// What the image says and `config` does not: Docker's rules for each member.
 void merge_image(const oci::ImageConfig& image, ContainerConfig& config);
+/// What cannot be had in a user namespace. Errors: InvalidArgument with Docker's words.
+Result<void> validate_user_namespace(const HostConfig& host);
 /// The checks of make_record on one endpoint, for connect. Errors: NotImplemented naming a member without effect here.
 Result<void> validate_endpoint(const EndpointSettings& settings);
 /// The checks of make_record on resources alone, for update.
@@ -66,11 +69,13 @@ struct RuntimeFacts {
   cgroup::Version cgroup_version = cgroup::Version::V1;
   uint32_t possible_cpus = 1;
   std::vector<oci::Mount> mounts;                      // of the plans, resolved
-  std::map<std::string, std::string> namespace_paths;  // "network", "ipc", "pid" of container:ID modes
+  std::map<std::string, std::string> namespace_paths;  // "network", "ipc", "pid", "user" of container:ID modes
+  oci::UserMappings user_mappings;                     // empty: no user namespace
   std::vector<oci::Device> host_devices;               // every node of the host, for --privileged
   std::map<std::string, std::vector<oci::Device>>
       mapped_devices;  // by DeviceMapping.path_on_host, directories expanded
   std::map<std::string, std::pair<int64_t, int64_t>> device_numbers;  // block devices named by the blkio options
+  bool host_mqueue = false;                                           // the host has /dev/mqueue
   bool join_network = false;                                          // the shim brings the namespace as a descriptor
   bool seccomp_available = true;
 };

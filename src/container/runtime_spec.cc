@@ -66,7 +66,8 @@ oci::Mount mount(const char* destination, const char* type, const char* source, 
   return {destination, type, source, std::move(options), {}, {}};
 }
 
-void add_default_mounts(const ContainerRecord& record, const SecurityOptions& security, oci::Spec& spec) {
+void add_default_mounts(const ContainerRecord& record, const SecurityOptions& security, const RuntimeFacts& facts,
+                        oci::Spec& spec) {
   const HostConfig& host = record.host_config;
   const char* writable = host.privileged ? "rw" : "ro";
   auto& out = spec.mounts;
@@ -77,7 +78,11 @@ void add_default_mounts(const ContainerRecord& record, const SecurityOptions& se
   out.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", writable}));
   const char* cgroup = security.writable_cgroups ? "rw" : writable;
   out.push_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", cgroup}));
-  out.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
+  // A queue filesystem is its IPC namespace's, and the host's is not a mapped root's to mount.
+  const bool of_host = host.ipc_mode == "host" && !facts.user_mappings.empty();
+  if (of_host && facts.host_mqueue)
+    out.push_back(mount("/dev/mqueue", "bind", "/dev/mqueue", {"rbind", "nosuid", "noexec", "nodev"}));
+  if (!of_host) out.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   if (host.ipc_mode == "none") return;
   if (host.ipc_mode == "host") {
     // A queue filesystem belongs to an IPC namespace: mounted in the host's it is the host's, whether or not
@@ -126,6 +131,7 @@ std::vector<oci::Namespace> plan_namespaces(const ContainerRecord& record, const
   // Docker's default: a private cgroup namespace on v2, the host's on v1 and for privileged containers.
   const bool want_private = host.cgroupns_mode == "private" || (host.cgroupns_mode.empty() && v2 && !host.privileged);
   if (want_private) out.push_back({"cgroup", ""});
+  if (!facts.user_mappings.empty()) out.push_back({"user", path("user")});
   return out;
 }
 
@@ -181,7 +187,7 @@ Result<oci::Process> plan_process(const ContainerRecord& record, const SecurityO
   return out;
 }
 
-void add_devices(const HostConfig& host, const RuntimeFacts& facts, oci::Linux& out) {
+void add_devices(const HostConfig& host, const RuntimeFacts& facts, std::vector<oci::Mount>& mounts, oci::Linux& out) {
   if (host.privileged) {
     out.devices = facts.host_devices;
     return;
@@ -193,8 +199,14 @@ void add_devices(const HostConfig& host, const RuntimeFacts& facts, oci::Linux& 
     for (auto device : found->second) {
       // A directory's nodes keep their place below it.
       const std::string& inside = mapping.path_in_container.empty() ? mapping.path_on_host : mapping.path_in_container;
+      const std::string there = device.path;
       device.path = inside + device.path.substr(std::min(device.path.size(), mapping.path_on_host.size()));
-      out.devices.push_back(std::move(device));
+      // A mapped root makes no nodes: the runtime binds the host's of the same name, and one of another name is bound
+      // here.
+      if (!facts.user_mappings.empty() && device.path != there)
+        mounts.push_back({device.path, "bind", there, {"bind", "rprivate", "nosuid", "noexec"}, {}, {}});
+      else
+        out.devices.push_back(std::move(device));
     }
   }
 }
@@ -215,11 +227,19 @@ void add_paths(const HostConfig& host, const SecurityOptions& security, const Ru
     out.readonly_paths.assign(std::begin(kReadonly), std::end(kReadonly));
 }
 
+/// Of the groups that there are: an id without a mapping is none to the kernel.
+uint32_t last_group(const std::vector<oci::IdMapping>& gids) {
+  for (const auto& range : gids) {
+    if (range.container_id == 0) return range.size - 1;
+  }
+  return INT32_MAX;
+}
+
 void add_sysctls(const HostConfig& host, oci::Linux& out) {
   const bool own_network = host.network_mode != "host" && !host.network_mode.starts_with("container:");
   if (own_network) {
     out.sysctl["net.ipv4.ip_unprivileged_port_start"] = "0";
-    out.sysctl["net.ipv4.ping_group_range"] = "0 2147483647";
+    out.sysctl["net.ipv4.ping_group_range"] = fmt::format("0 {}", last_group(out.gid_mappings));
   }
   for (const auto& [key, value] : host.sysctls) out.sysctl[key] = value;
 }
@@ -308,14 +328,16 @@ Result<oci::Spec> make_runtime_spec(const ContainerRecord& record, const Runtime
     spec.hostname = record.config.hostname;
     spec.domainname = record.config.domainname;
   }
-  add_default_mounts(record, security, spec);
+  add_default_mounts(record, security, facts, spec);
   add_engine_files(record, facts.mounts, spec);
   add_user_mounts(facts.mounts, spec);
   spec.annotations = host.annotations;
   oci::Linux linux_part;
   linux_part.namespaces = plan_namespaces(record, facts);
+  linux_part.uid_mappings = facts.user_mappings.uids;
+  linux_part.gid_mappings = facts.user_mappings.gids;
   linux_part.resources = make_resources(host, facts);
-  add_devices(host, facts, linux_part);
+  add_devices(host, facts, spec.mounts, linux_part);
   add_paths(host, security, facts, linux_part);
   add_sysctls(host, linux_part);
   if (facts.seccomp_available) linux_part.seccomp = TRY(make_seccomp(record));

@@ -14,6 +14,7 @@
 #include "sys/error.h"
 #include "sys/file.h"
 #include "sys/safe_path.h"
+#include "sys/user_namespace.h"
 
 namespace sampan::engine {
 
@@ -70,6 +71,16 @@ std::optional<std::pair<uint32_t, uint32_t>> find_user(int root, const std::stri
   return std::pair(static_cast<uint32_t>(*uid), static_cast<uint32_t>(gid.value_or(0)));
 }
 
+/// The host's root has no place where ids are mapped, so it could make no file there.
+Result<void> unpack_as_root_of(const oci::UserMappings& ids, ByteSource& tar, int root,
+                               const image::UnpackOptions& options, const Cancel& cancel) {
+  std::optional<sys::FileIdentity> identity;
+  auto uid = oci::host_id(ids.uids, 0), gid = oci::host_id(ids.gids, 0);
+  if (uid && gid) identity.emplace(TRY(sys::FileIdentity::assume(*uid, *gid)));
+  TRY(image::unpack_tar(tar, root, options, cancel));
+  return {};
+}
+
 Result<std::string> read_link_of(int fd) {
   char target[4096];
   ssize_t n = ::readlinkat(fd, "", target, sizeof target);
@@ -86,6 +97,7 @@ Result<Core::Tree> Core::open_rootfs(const std::string& id) {
   if (record.state.pid > 0 && record.state.running()) {
     // Under the lock the record's process is the shim's: its number cannot be somebody else's, and no start waits.
     tree.root = TRY(sys::open_dir(fmt::format("/proc/{}/root", record.state.pid)));
+    tree.ids = mappings_of(record);
     return tree;
   }
   auto mount = TRY(snapshots_->mount(SnapshotKey(record.id)));
@@ -146,6 +158,7 @@ Result<void> Core::copy_from(const std::string& name, const std::string& path, B
   // A volume's top directory is called what the container calls it.
   if (!contents) options.rename_root = clean.substr(clean.rfind('/') + 1);
   if (clean == "/") options.rename_root = ".";
+  options.ids = tree.ids;
   auto packed = image::pack_tar(tree.root.get(), tree.path, tar, options, cancel);
   if (!packed && packed.error().errno_value() == ENOENT) return missing(path, name);
   if (packed) tell(container_event(*record, "archive-path", {{"path", path}}));
@@ -181,7 +194,8 @@ Result<void> Core::copy_to(const std::string& name, const std::string& path, Byt
   }
   auto plain = image::make_decompressor(tar);
   options.destination = tree.path;
-  TRY(image::unpack_tar(*plain, tree.root.get(), options, cancel));
+  options.ids = tree.ids;
+  TRY(unpack_as_root_of(tree.ids, *plain, tree.root.get(), options, cancel));
   tell(container_event(*record, "extract-to-dir", {{"path", path}}));
   return {};
 }
@@ -199,6 +213,7 @@ Result<void> Core::export_container(const std::string& name, ByteSink& tar, cons
       return std::ranges::any_of(mounts, [&](const auto& mount) { return path.starts_with(mount); });
     };
   }
+  options.ids = tree.ids;
   TRY(image::pack_tar(tree.root.get(), "", tar, options, cancel));
   tell(container_event(*record, "export"));
   return {};

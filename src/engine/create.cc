@@ -57,6 +57,8 @@ Result<ContainerRecord> Core::draft_record(const container::ContainerSpec& spec,
     if (piece == "..") return fail(Code::InvalidArgument, "invalid cgroup parent: {}", spec.host_config.cgroup_parent);
   }
   TRY(check_other_containers(spec.host_config));
+  if (!options_.user_mappings.empty() && spec.host_config.userns_mode != "host")
+    TRY(container::validate_user_namespace(spec.host_config));
   bool named = !facts.name.empty();
   for (int attempt = 0; !named; ++attempt) {
     facts.name = make_name(random_seed(), attempt);

@@ -124,8 +124,9 @@ bool only_loopback_resolvers(const std::string& resolv_conf) {
 Result<void> Core::join_networks(StartAttempt& attempt) {
   ContainerRecord& record = attempt.record;
   const std::string& mode = record.host_config.network_mode;
+  TRY(join_user_namespace(attempt));
   if (mode == "host" || mode.starts_with("container:")) return {};
-  attempt.netns = TRY_CONTEXT(zygote_->make_netns(), "make a network namespace");
+  attempt.netns = TRY_CONTEXT(make_netns(attempt), "make a network namespace");
   if (mode == "none" || record.config.network_disabled) return {};
   size_t index = 0;
   for (const auto& name : ordered_networks(record)) {
@@ -306,8 +307,11 @@ Result<void> Core::write_files(StartAttempt& attempt) {
   TRY(sys::make_dirs(container_dir(record.id)));
   TRY(sys::replace_file(record.hostname_path, record.config.hostname + "\n", 0644, sys::Durable::No));
   TRY(sys::replace_file(record.hosts_path, TRY(hosts_text(record, attempt.endpoints)), 0644, sys::Durable::No));
-  return sys::replace_file(record.resolv_conf_path, container::format_resolv_conf(config, host, nameserver), 0644,
-                           sys::Durable::No);
+  TRY(sys::replace_file(record.resolv_conf_path, container::format_resolv_conf(config, host, nameserver), 0644,
+                        sys::Durable::No));
+  for (const auto* path : {&record.hostname_path, &record.hosts_path, &record.resolv_conf_path})
+    TRY(give_to_root_of(attempt.facts.user_mappings, *path));
+  return {};
 }
 
 }  // namespace sampan::engine

@@ -42,6 +42,7 @@ Result<std::unique_ptr<Core>> Core::open(EngineOptions options) {
   core->store_ = TRY(store::open_store(o.data_root + "/sampan.db"));
   core->events_ = TRY(open_event_log(*core->store_));
   core->snapshots_ = TRY(snapshot::open_overlay_snapshots(*core->store_, o.data_root + "/snapshots"));
+  TRY(check_mapped_layers(o.data_root + "/snapshots", o.user_mappings));
   registry::ClientOptions registry_options;
   registry_options.insecure_registries = o.insecure_registries;
   if (!o.certs_dir.empty()) registry_options.certs_dir = o.certs_dir;

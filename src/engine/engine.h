@@ -52,8 +52,9 @@ struct EngineOptions {
   std::string certs_dir;  // certs.d of registries, "" for the default
   std::vector<std::string> dns;
   std::vector<std::string> cdi_spec_dirs;  // where vendors describe devices; the later one wins
-  bool experimental = false;  // checkpoints are offered
+  bool experimental = false;               // checkpoints are offered
   ContainerDefaults defaults;
+  oci::UserMappings user_mappings;         // of every container that does not ask for the host's ids; empty: none
   std::vector<std::string> host_gateways;  // what --add-host NAME:host-gateway means; empty: the default bridge's own
   network::NetworksOptions network;        // bridge, pools and options of networks; the rest is filled in from above
 };

@@ -65,6 +65,13 @@ Result<void> copy_tree(const sys::DirFd& from, const std::string& to) {
   return {};
 }
 
+/// What is the engine's own keeps on disk the ids that containers see; what a user binds is the host's.
+oci::Mount mapped(oci::Mount mount, const oci::UserMappings& mappings) {
+  mount.uid_mappings = mappings.uids;
+  mount.gid_mappings = mappings.gids;
+  return mount;
+}
+
 /// "container[:ro|rw]"
 struct VolumesFrom {
   std::string container;
@@ -220,7 +227,7 @@ Result<std::vector<oci::Mount>> Core::resolve_mounts(const ContainerRecord& reco
       const MountPoint* point = find_point(record, plan.point.destination);
       if (!point) return fail(Code::Internal, "the record has no image for {}", plan.point.destination);
       plan.point.source = point->source;
-      out.push_back(TRY(resolve_image(plan)));
+      out.push_back(mapped(TRY(resolve_image(plan)), mappings_of(record)));
       continue;
     }
     if (plan.point.type == "bind") plan.point.source = TRY(mount_source(plan));
@@ -238,7 +245,7 @@ Result<oci::Mount> Core::resolve_volume(const ContainerRecord& record, MountPlan
   plan.point.source = volume.mountpoint;
   if (volume::has_own_files(volume)) {
     plan.point.source = TRY(mount_source(plan));
-    return container::runtime_mount(plan);
+    return mapped(container::runtime_mount(plan), mappings_of(record));
   }
   if (!plan.subpath.empty()) {
     return fail(Code::NotImplemented, "VolumeOptions.Subpath is not implemented for volumes with mount options");

@@ -157,6 +157,8 @@ Result<void> Core::plan_request(StartAttempt& attempt) {
   request.generation = record.generation;
   request.dir = shim_dir(record.id);
   request.rootfs = TRY(snapshots_->mount(SnapshotKey(record.id)));
+  request.rootfs.uid_mappings = attempt.facts.user_mappings.uids;
+  request.rootfs.gid_mappings = attempt.facts.user_mappings.gids;
   request.user = record.config.user;
   if (record.host_config.group_add) request.group_add = *record.host_config.group_add;
   request.cgroup_path = cgroup_path(record);
@@ -224,6 +226,7 @@ Result<void> Core::renew_shim(const CellPtr& cell, const ContainerRecord& record
     attempt.netns.ns =
         TRY(sys::open_file(fmt::format("/proc/{}/ns/net", record.state.pid), O_RDONLY)).as<sys::NsFdTag>();
   TRY(prepare_mounts(attempt));
+  TRY(join_user_namespace(attempt));
   TRY(plan_process(attempt));
   TRY(plan_request(attempt));
   auto told = connection->update(attempt.request);

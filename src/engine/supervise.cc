@@ -15,8 +15,8 @@ std::chrono::milliseconds between(const std::string& from, const std::string& to
   return std::chrono::milliseconds(std::max<int64_t>(0, (end->unix_nanos - begin->unix_nanos) / 1'000'000));
 }
 
-/// Whether what follows this exit is ours to decide. If not, this daemon has hung meanwhile and the shim has started the
-/// container again: the next events tell it. So they do, or its exit record, when the shim has gone since.
+/// Whether what follows this exit is ours to decide. If not, this daemon has hung meanwhile and the shim has started
+/// the container again: the next events tell it. So they do, or its exit record, when the shim has gone since.
 bool is_ours(shim::ShimConnection& connection) {
   auto claimed = connection.claim_exit();
   return claimed ? *claimed : claimed.error().code() != Code::Unavailable;

@@ -28,11 +28,17 @@
 #include "base/cancel.h"
 #include "base/io.h"
 #include "base/result.h"
+#include "oci/user_mappings.h"
 
 namespace sampan::image {
 
 /// AsFiles: a name .wh.x is a name like any other. ToOverlay: .wh.x becomes char 0:0, .wh..wh..opq an xattr, and back.
 enum class Whiteouts { AsFiles, ToOverlay };
+
+/// Of a tree that is seen from outside of the user namespace that it belongs to: archives have the ids inside. An id
+/// without a place on the host is an error of unpacking (InvalidArgument); one without a place inside is packed as it
+/// is.
+using IdMaps = oci::UserMappings;
 
 struct UnpackOptions {
   Whiteouts whiteouts = Whiteouts::AsFiles;
@@ -41,6 +47,7 @@ struct UnpackOptions {
   std::optional<std::pair<uint32_t, uint32_t>> chown;  // uid, gid for every entry
   bool strip_special_xattrs = true;                    // trusted.overlay.*, user.overlay.*
   std::optional<uint32_t> chmod;                       // permission bits for every file and directory
+  IdMaps ids;                                          // also for `chown`
   std::string destination;  // where below `root` the entries go; links still resolve from `root`
 };
 struct UnpackResult {
@@ -68,6 +75,7 @@ struct PackOptions {
   /// Path relative to the root, without a leading slash. An excluded directory's content is left out with it.
   std::function<bool(const std::string& path)> exclude;
   bool follow_top_link = false;
+  IdMaps ids;
 };
 /// Writes the tree at `path` below `root` as tar. Names in the archive follow from the path's spelling:
 ///   ""              the content of root, without an entry for root itself: "etc/", "etc/passwd" (layers, export)

@@ -234,6 +234,10 @@ Result<cgroup::Cgroup> make_cgroups(const cgroup::HostCgroups& host, const oci::
 
 }  // namespace
 
+Result<sys::NsFd> make_user_namespace(const oci::UserMappings& mappings) {
+  return internal::make_user_namespace(mappings.uids, mappings.gids);
+}
+
 std::string cgroup_path_of(const oci::Spec& spec, const std::string& id) {
   std::string path = spec.linux_ ? spec.linux_->cgroups_path : "";
   if (path.empty()) return "/" + id;

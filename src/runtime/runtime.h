@@ -31,6 +31,7 @@
 #include "base/result.h"
 #include "cgroup/cgroup.h"
 #include "oci/spec.h"
+#include "oci/user_mappings.h"
 #include "sys/fd.h"
 
 namespace sampan::runtime {
@@ -41,6 +42,9 @@ using SeccompProgram = std::vector<uint64_t>;
 /// Compiles a seccomp section with libseccomp. Blocks: no. Errors: InvalidArgument (unknown action, operator).
 /// Unknown system call names are skipped, as every runtime does.
 Result<SeccompProgram> compile_seccomp(const oci::Seccomp& seccomp);
+
+/// A user namespace with these mappings, kept by its descriptor. Threads: single-threaded caller.
+Result<sys::NsFd> make_user_namespace(const oci::UserMappings& mappings);
 
 /// Below each hierarchy: linux.cgroupsPath, or the id.
 std::string cgroup_path_of(const oci::Spec& spec, const std::string& id);
@@ -67,7 +71,8 @@ struct Stdio {
 
 struct CreateOptions {
   std::string id;     // only for messages and the state
-  oci::Mount rootfs;  // overlay (lowerdir+=, upperdir=, workdir= options) or bind of a directory
+  oci::Mount rootfs;  // overlay (lowerdir+=, upperdir=, workdir= options) or bind of a directory; with mappings, the
+                      // files keep on disk the ids that they have inside
   std::string user;   // Docker's "user[:group]", looked up in the root filesystem; empty: spec.process.user
   std::vector<std::string> group_add;     // names or numbers, looked up like `user`
   std::optional<SeccompProgram> seccomp;  // compiled; otherwise spec.linux.seccomp is compiled

@@ -78,6 +78,7 @@ struct Request {
   int protocol = 0;                                                     // hello: the daemon's
   std::string images, work;                                             // checkpoint: directories for CRIU
   bool leave_running = false;                                           // checkpoint
+  std::vector<oci::IdMapping> uid_mappings, gid_mappings;               // netns: of the user namespace that owns it
 };
 
 struct Reply {
@@ -168,8 +169,8 @@ struct ExecMessage {
 BOOST_DESCRIBE_STRUCT(WireAttach, (), (stdin_, stdout_, stderr_, multiplexed, detach_keys))
 BOOST_DESCRIBE_STRUCT(Request, (),
                       (op, exec_id, signal, rows, columns, number, attach, ends, with_client, with_leftover, with_netns,
-                       protocol, images, work, leave_running))
-BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, pid, generation, warnings, execs, protocol))
+                       uid_mappings, gid_mappings, protocol, images, work, leave_running))
+BOOST_DESCRIBE_STRUCT(Reply, (), (code, err, message, step, pid, generation, warnings, execs, protocol))
 BOOST_DESCRIBE_STRUCT(Event, (),
                       (kind, number, generation, exec_id, exit_code, signal, oom_killed, memory_limit, time, unhealthy,
                        health_changed, health, started_at, output, failing_streak, pid, delay_ms))

@@ -64,7 +64,7 @@ struct StartRequest {
   std::optional<runtime::SeccompProgram> seccomp;
   sys::NsFd netns;  // joined when valid
   std::optional<HealthCheck> health;
-  RestartRule restart;  // applied by the shim when no daemon is there, or none that answers
+  RestartRule restart;                       // applied by the shim when no daemon is there, or none that answers
   std::string restore_images, restore_work;  // made from this checkpoint, with CRIU's log in `restore_work`
 };
 
@@ -153,9 +153,10 @@ class ShimConnection {
   /// they are left running, they end by it. Blocks: while CRIU works. Errors: CRIU's first complaint.
   virtual Result<void> checkpoint(const std::string& images, const std::string& work, LeaveRunning leave_running) = 0;
 
-  /// Takes the Exit that next_event() has just told: true when what follows is the caller's to decide, for the shim will
-  /// not start the container again while this connection lives; false when it has done so already (a Restart follows).
-  /// Errors: Unavailable when the shim has gone: what it did before is in the next events, and in its exit record.
+  /// Takes the Exit that next_event() has just told: true when what follows is the caller's to decide, for the shim
+  /// will not start the container again while this connection lives; false when it has done so already (a Restart
+  /// follows). Errors: Unavailable when the shim has gone: what it did before is in the next events, and in its exit
+  /// record.
   virtual Result<bool> claim_exit() = 0;
   /// The container was frozen and runs again: a probe that met the pause gets its whole time anew.
   virtual Result<void> thawed() = 0;
@@ -175,8 +176,11 @@ class Zygote {
     sys::NsFd ns;
     sys::Fd netlink;  // a NETLINK_ROUTE socket inside it; loopback is up
   };
-  /// A fresh network namespace, from a small pool that the zygote keeps warm.
-  virtual Result<Netns> make_netns() = 0;
+  /// A fresh network namespace, from a small pool that the zygote keeps warm. With mappings it belongs to a user
+  /// namespace that has them, which a container with the namespace then joins (StartRequest::netns).
+  virtual Result<Netns> make_netns(const oci::UserMappings& owner = {}) = 0;
+  /// The same, owned by a user namespace that is there already.
+  virtual Result<Netns> make_netns_in(const sys::NsFd& userns) = 0;
   /// A NETLINK_ROUTE socket inside a namespace that is there already: for containers that an earlier daemon started.
   virtual Result<sys::Fd> open_netlink(const sys::NsFd& ns) = 0;
 };

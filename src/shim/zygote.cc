@@ -38,9 +38,11 @@ class ZygoteProcess {
   /// True in the child.
   bool on_request(sys::Packet packet);
   bool fork_shim(sys::Packet& packet, bool with_netns);
+  NetnsPool& pool_of(const Request& request);
 
   sys::Fd daemon_;
   NetnsPool pool_;
+  std::optional<NetnsPool> mapped_;  // once one was asked for: a daemon has one mapping
   ShimInput input_;
 };
 
@@ -49,11 +51,15 @@ std::optional<ShimInput> ZygoteProcess::run() {
   for (;;) {
     polled.assign(1, {daemon_.get(), POLLIN, 0});
     pool_.add_poll_fds(polled);
-    int ready = ::poll(polled.data(), polled.size(), pool_.full() ? -1 : kIdleMs);
+    const size_t mapped_from = polled.size();
+    if (mapped_) mapped_->add_poll_fds(polled);
+    bool full = pool_.full() && (!mapped_ || mapped_->full());
+    int ready = ::poll(polled.data(), polled.size(), full ? -1 : kIdleMs);
     if (ready == 0) pool_.refill(true);
+    if (ready == 0 && mapped_) mapped_->refill(true);
     if (ready <= 0) continue;
     for (size_t i = 1; i < polled.size(); ++i) {
-      if (polled[i].revents) pool_.on_ready(polled[i].fd);
+      if (polled[i].revents) (i < mapped_from ? pool_ : *mapped_).on_ready(polled[i].fd);
     }
     if (!polled[0].revents) continue;
     auto packet = sys::receive_packet(daemon_.get(), std::chrono::milliseconds(0));
@@ -78,11 +84,37 @@ void send_netlink(int reply, int ns) {
   ::_exit(0);
 }
 
+/// The same for a namespace of its own inside a user namespace that is there already.
+void send_netns_in(int reply, int userns) {
+  pid_t child = ::fork();
+  if (child < 0) (void)sys::send_packet(reply, format_reply(reply_of(errno_error(errno, "fork"))));
+  if (child != 0) return;
+  auto joined = sys::set_namespaces(userns, sys::ns::kUser);
+  auto made = joined ? sys::unshare_net_namespace() : Result<sys::NetNamespace>(std::move(joined).error());
+  if (made) {
+    const int fds[] = {made->ns.get(), made->netlink.get()};
+    (void)sys::send_packet(reply, format_reply({}), fds);
+  } else {
+    (void)sys::send_packet(reply, format_reply(reply_of(made.error())));
+  }
+  ::_exit(0);
+}
+
+NetnsPool& ZygoteProcess::pool_of(const Request& request) {
+  if (request.uid_mappings.empty()) return pool_;
+  oci::UserMappings owner{request.uid_mappings, request.gid_mappings};
+  if (!mapped_ || !(mapped_->owner() == owner)) mapped_.emplace(std::move(owner));
+  return *mapped_;
+}
+
 bool ZygoteProcess::on_request(sys::Packet packet) {
   auto request = parse_request(packet.bytes);
   if (packet.fds.empty()) return false;
   if (request && request->op == "netns") {
-    pool_.request(std::move(packet.fds[0]));
+    if (packet.fds.size() > 1)
+      send_netns_in(packet.fds[0].get(), packet.fds[1].get());
+    else
+      pool_of(*request).request(std::move(packet.fds[0]));
     return false;
   }
   if (request && request->op == "netlink" && packet.fds.size() >= 2u) {

@@ -88,7 +88,9 @@ class ZygoteClient final : public Zygote {
 
   Result<std::unique_ptr<ShimConnection>> create(StartRequest request) override;
   Result<Started> start(ShimConnection& connection) override { return start_container(connection); }
-  Result<Netns> make_netns() override;
+  Result<Netns> make_netns(const oci::UserMappings& owner) override;
+  Result<Netns> make_netns_in(const sys::NsFd& userns) override;
+
   Result<sys::Fd> open_netlink(const sys::NsFd& ns) override;
 
  private:
@@ -132,10 +134,19 @@ Result<std::unique_ptr<ShimConnection>> ZygoteClient::create(StartRequest reques
   return make_connection(std::move(ours), std::move(answer.reply));
 }
 
-Result<Zygote::Netns> ZygoteClient::make_netns() {
-  auto answer = TRY_CONTEXT(ask({.op = "netns"}, {}, kCallDeadline), "make a network namespace");
+Result<Zygote::Netns> netns_of(Answer answer) {
   if (answer.fds.size() != 2) return fail(Code::Internal, "the zygote sent no network namespace");
-  return Netns{std::move(answer.fds[0]).as<sys::NsFdTag>(), std::move(answer.fds[1])};
+  return Zygote::Netns{std::move(answer.fds[0]).as<sys::NsFdTag>(), std::move(answer.fds[1])};
+}
+
+Result<Zygote::Netns> ZygoteClient::make_netns(const oci::UserMappings& owner) {
+  Request request{.op = "netns", .uid_mappings = owner.uids, .gid_mappings = owner.gids};
+  return netns_of(TRY_CONTEXT(ask(request, {}, kCallDeadline), "make a network namespace"));
+}
+
+Result<Zygote::Netns> ZygoteClient::make_netns_in(const sys::NsFd& userns) {
+  const int fds[] = {userns.get()};
+  return netns_of(TRY_CONTEXT(ask({.op = "netns"}, fds, kCallDeadline), "make a network namespace"));
 }
 
 Result<sys::Fd> ZygoteClient::open_netlink(const sys::NsFd& ns) {

@@ -9,14 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 
 #include "sys/error.h"
 #include "sys/file.h"
 #include "sys/mount.h"
 #include "sys/old_mount_flags.h"
 #include "sys/staged_mount.h"
+#include "sys/user_namespace.h"
 
 // As in mount.cc: <sys/mount.h> cannot be included beside <linux/mount.h>.
 extern "C" int mount(const char*, const char*, const char*, unsigned long, const void*);
@@ -58,6 +61,8 @@ struct MountApart {
   const char* data;
   unsigned long flags;
   const std::vector<Held>& held;
+  int covering = -1;  // a detached mount that is put over the directory `covered` first
+  const char* covered = nullptr;
   const char* step = "clone";
   int mount = -1;
   int error = 0;
@@ -79,6 +84,10 @@ long mount_steps(MountApart& job) {
   if (::unshare(CLONE_NEWNS) != 0) return -1;
   job.step = "mount propagation";
   if (::mount(nullptr, "/", nullptr, kMsRecursive | propagation::kPrivate, nullptr) != 0) return -1;
+  job.step = "move_mount";
+  if (job.covering >= 0 &&
+      ::syscall(SYS_move_mount, job.covering, "", AT_FDCWD, job.covered, MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return -1;
   job.step = "open lower directory";
   for (const auto& held : job.held)
     if (reopen(held) < 0) return -1;
@@ -166,12 +175,17 @@ Result<MountFd> make_mount_apart(const std::string& type, const std::string& sou
   return sys_error(job.step, type);
 }
 
-Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t attributes) {
+namespace {
+
+Result<MountFd> mount_overlay_apart(const OverlayOptions& options, uint64_t attributes, int covering,
+                                    const char* covered) {
   std::string data = overlay_mount_data(options);
   std::vector<Held> held;
   if (data.size() > kMountDataMax) data = TRY(short_mount_data(options, "", held));
   bool staged = mounts_are_staged();
   MountApart job{"overlay", options.source.c_str(), data.c_str(), staged ? mount_flags_of(attributes) : 0, held};
+  job.covering = covering;
+  job.covered = covered;
   run_apart(job);
   if (job.mount < 0) {
     errno = job.error;
@@ -183,6 +197,12 @@ Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t
   return made;
 }
 
+}  // namespace
+
+Result<MountFd> make_overlay_mount_apart(const OverlayOptions& options, uint64_t attributes) {
+  return mount_overlay_apart(options, attributes, -1, nullptr);
+}
+
 Result<MountFd> make_overlay_mount(const OverlayOptions& options, uint64_t attributes) {
   if (staged::in_use()) return make_staged_overlay(options, attributes);
   // FALLBACK(linux<6.5)
@@ -192,6 +212,62 @@ Result<MountFd> make_overlay_mount(const OverlayOptions& options, uint64_t attri
   for (const auto& flag : options.flags) TRY(set_fs_flag(fs, flag));
   for (const auto& [key, value] : options.values) TRY(set_fs_string(fs, key, value));
   return make_fs_mount(fs, attributes);
+}
+
+namespace {
+
+bool is_layer_option(const std::string& key) {
+  return key == "lowerdir+" || key == "upperdir" || key == "workdir";
+}
+
+/// The deepest directory that every layer is below.
+Result<std::string> common_directory(const OverlayOptions& options) {
+  std::optional<std::string> common;
+  for (const auto& [key, value] : options.values) {
+    if (!is_layer_option(key)) continue;
+    std::string parent = value.substr(0, value.rfind('/'));
+    if (!common) common = parent + "/";
+    auto differs = std::mismatch(common->begin(), common->end(), value.begin(), value.end()).first;
+    common->erase(differs, common->end());
+    common->erase(common->rfind('/') + 1);
+  }
+  if (!common || common->size() < 2) return fail(Code::InvalidArgument, "the layers have no directory in common");
+  return *common;
+}
+
+/// A detached, mapped view of the directory.
+Result<MountFd> map_directory(const std::string& directory, const NsFd& userns) {
+  auto view = TRY(clone_mount(AT_FDCWD, directory, Recursive::No));
+  TRY_CONTEXT(change_mount(view.get(), {.set = attr::kIdmap, .userns = userns.get()}, Recursive::No),
+              "map the ids of " + directory);
+  return view;
+}
+
+}  // namespace
+
+Result<MountFd> make_idmapped_overlay_mount(const OverlayOptions& options, uint64_t attributes, const NsFd& userns,
+                                            uid_t root_uid, gid_t root_gid) {
+  std::string directory = TRY(common_directory(options));
+  auto view = TRY(map_directory(directory, userns));
+  OverlayOptions mapped = options;
+  for (auto& [key, value] : mapped.values) {
+    if (is_layer_option(key)) value = fmt::format("/proc/self/fd/{}/{}", view.get(), value.substr(directory.size()));
+  }
+  {
+    auto identity = TRY(FileIdentity::assume(root_uid, root_gid));  // the overlay makes its files as its mounter
+    auto made = make_overlay_mount(mapped, attributes);
+    if (made) return made;
+  }
+  // FALLBACK(linux<6.15): an overlay takes no layers from a mount that is attached nowhere.
+  return make_idmapped_overlay_mount_apart(options, attributes, userns, root_uid, root_gid);
+}
+
+Result<MountFd> make_idmapped_overlay_mount_apart(const OverlayOptions& options, uint64_t attributes,
+                                                  const NsFd& userns, uid_t root_uid, gid_t root_gid) {
+  std::string directory = TRY(common_directory(options));
+  auto view = TRY(map_directory(directory, userns));
+  auto identity = TRY(FileIdentity::assume(root_uid, root_gid));
+  return mount_overlay_apart(options, attributes, view.get(), directory.c_str());
 }
 
 }  // namespace sampan::sys

@@ -75,8 +75,9 @@ def make_busybox_tar(path):
 class Daemon:
     """One sampand with its own roots and socket."""
 
-    def __init__(self, home, args=()):
+    def __init__(self, home, args=(), wrapper=()):
         self.home = pathlib.Path(home)
+        self.wrapper = list(wrapper)  # a command that becomes the daemon
         self.home.mkdir(parents=True, exist_ok=True)
         self.data_root = self.home / "data"
         self.exec_root = self.home / "run"
@@ -90,7 +91,7 @@ class Daemon:
         return f"unix://{self.socket}"
 
     def start(self, wait=True):
-        argv = [BIN / "sampand", "-H", self.host, "--data-root", self.data_root, "--exec-root", self.exec_root,
+        argv = [*self.wrapper, BIN / "sampand", "-H", self.host, "--data-root", self.data_root, "--exec-root", self.exec_root,
                 "--pidfile", self.home / "pid", *self.args]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([str(a) for a in argv], stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -8,6 +8,7 @@
 #include "container/plan.h"
 #include "daemon/serve.h"
 #include "daemon/start.h"
+#include "daemon/user_mappings.h"
 #include "sys/error.h"
 #include "sys/file.h"
 
@@ -111,6 +112,7 @@ Result<engine::EngineOptions> engine_options(const Settings& settings) {
   if (!settings.host_gateway_ip.empty()) out.host_gateways.push_back(settings.host_gateway_ip);
   out.experimental = settings.experimental;
   out.defaults = TRY(container_defaults(settings));
+  out.user_mappings = TRY(find_user_mappings(settings.userns_remap));
   out.network = network_options(settings);
   return out;
 }

@@ -63,6 +63,8 @@ constexpr Directive kDirectives[] = {
      "Profile of containers: builtin, unconfined, or a file"},
     {"no-new-privileges", "--no-new-privileges", &S::no_new_privileges, kFixed,
      "Containers gain no privileges by set-id programs"},
+    {"userns-remap", "--userns-remap", &S::userns_remap, kFixed,
+     "Containers get subordinate ids of USER[:GROUP], by name or number; default: of dockremap"},
     {"cdi-spec-dirs", "--cdi-spec-dir", &S::cdi_spec_dirs, kFixed,
      "Directory of device descriptions (CDI); the later one wins (repeatable)"},
     {"init", "--init", &S::init, kFixed, "Containers have an init of ours as process 1"},
@@ -136,7 +138,6 @@ constexpr Directive kDirectives[] = {
     {"storage-opts", "--storage-opt", kRefused, kFixed, "the storage driver has no options"},
     {"swarm-default-advertise-addr", "--swarm-default-advertise-addr", kRefused, kFixed, "swarm is not active"},
     {"userland-proxy-path", "--userland-proxy-path", kRefused, kFixed, "there is no userland proxy"},
-    {"userns-remap", "--userns-remap", kRefused, kFixed, "user namespaces are asked for per container"},
     {"api-cors-header", "--api-cors-header", kRefused, kFixed,
      "a page in a browser must not command the daemon; use a reverse proxy if you need CORS headers"},
 };

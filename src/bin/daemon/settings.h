@@ -61,7 +61,7 @@ struct Settings {
   UlimitMap default_ulimits;
   ByteSize default_shm_size{64 << 20};
   std::string default_ipc_mode, default_cgroupns_mode, default_runtime = "runc", cgroup_parent;
-  std::string seccomp_profile = "builtin";
+  std::string seccomp_profile = "builtin", userns_remap;
   bool init = false, no_new_privileges = false;
   Texts dns, dns_opts, dns_search;
   Texts cdi_spec_dirs;

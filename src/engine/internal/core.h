@@ -188,6 +188,11 @@ class Core final : public Engine {
   void renew_hosts_of_linked(const ContainerRecord& started);
   Result<std::string> hosts_text(const ContainerRecord& record, const std::vector<network::Endpoint>& endpoints);
 
+  // --- userns.cc
+  oci::UserMappings mappings_of(const ContainerRecord& record) const;
+  Result<void> join_user_namespace(StartAttempt& attempt);
+  Result<shim::Zygote::Netns> make_netns(const StartAttempt& attempt);
+
   // --- supervise.cc, health.cc: what the shims report
   void adopt_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection> connection);
   void watch_shim(const CellPtr& cell, std::shared_ptr<shim::ShimConnection> connection);
@@ -219,6 +224,7 @@ class Core final : public Engine {
     sys::DirFd root;
     std::string path;  // below root
     bool read_only = false;
+    oci::UserMappings ids;  // of the root as it is seen from here
     /// Held while the layers are mounted for this alone: the container must not start on them meanwhile.
     std::unique_lock<std::mutex> lock;
   };
@@ -266,5 +272,10 @@ class Core final : public Engine {
   Workers workers_;
   std::unique_ptr<Loop> loop_;
 };
+
+/// The file becomes the mapped root's; without mappings it stays the host's.
+Result<void> give_to_root_of(const oci::UserMappings& mappings, const std::string& path);
+/// Whether layers below the directory can be mounted mapped. Errors: what is missing, before any container needs it.
+Result<void> check_mapped_layers(const std::string& snapshots, const oci::UserMappings& mappings);
 
 }  // namespace sampan::engine

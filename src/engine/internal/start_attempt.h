@@ -18,8 +18,8 @@ struct StartAttempt {
   std::shared_ptr<shim::ShimConnection> connection;
   shim::Started started;
   container::FailedStep failed;  // of the step that did not succeed
-  std::string restore_images;  // of the checkpoint that it goes on from; "": none
-  std::string released_at;  // before its program ran: it may have ended before its start was answered
+  std::string restore_images;    // of the checkpoint that it goes on from; "": none
+  std::string released_at;       // before its program ran: it may have ended before its start was answered
 };
 
 }  // namespace sampan::engine

@@ -63,7 +63,7 @@ class Extractor {
   Result<void> write_content(const Entry& entry, Reader& content, int fd);
   Result<void> set_metadata(const Entry& entry, int fd);
   Result<void> set_xattrs(const Entry& entry, int fd);
-  std::pair<uint32_t, uint32_t> owner_of(const Entry& entry) const;
+  Result<std::pair<uint32_t, uint32_t>> owner_of(const Entry& entry) const;
   uint32_t mode_of(const Entry& entry) const;
   void note_time(const std::string& path, Time time);
 

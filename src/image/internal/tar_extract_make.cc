@@ -122,7 +122,7 @@ Result<void> Extractor::make_symlink(const Entry& entry, const Place& place) {
     return fail(Code::InvalidArgument, "invalid target of a symbolic link");
   }
   TRY(create(entry, place, "symlink", [&] { return ::symlinkat(entry.link.c_str(), place.dir(), place.name()); }));
-  auto [uid, gid] = owner_of(entry);
+  auto [uid, gid] = TRY(owner_of(entry));
   if (::fchownat(place.dir(), place.name(), uid, gid, AT_SYMLINK_NOFOLLOW) < 0) return sys_error("chown");
   return set_times_at(place.dir(), place.name(), entry.mtime);
 }
@@ -189,8 +189,14 @@ Result<void> Extractor::make_opaque(const std::string& clean) {
   return sys::write_xattr(dir->get(), kOpaqueXattr, "y");
 }
 
-std::pair<uint32_t, uint32_t> Extractor::owner_of(const Entry& entry) const {
-  return options_.chown ? *options_.chown : std::pair(entry.uid, entry.gid);
+Result<std::pair<uint32_t, uint32_t>> Extractor::owner_of(const Entry& entry) const {
+  auto owner = options_.chown ? *options_.chown : std::pair(entry.uid, entry.gid);
+  if (options_.ids.empty()) return owner;
+  auto uid = oci::host_id(options_.ids.uids, owner.first), gid = oci::host_id(options_.ids.gids, owner.second);
+  if (!uid || !gid)
+    return fail(Code::InvalidArgument, "Container ID {} cannot be mapped to a host ID",
+                uid ? owner.second : owner.first);
+  return std::pair(*uid, *gid);
 }
 
 uint32_t Extractor::mode_of(const Entry& entry) const {
@@ -199,7 +205,7 @@ uint32_t Extractor::mode_of(const Entry& entry) const {
 
 /// The order matters: a chown clears set-user-id bits and file capabilities.
 Result<void> Extractor::set_metadata(const Entry& entry, int fd) {
-  auto [uid, gid] = owner_of(entry);
+  auto [uid, gid] = TRY(owner_of(entry));
   if (::fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0) return sys_error("chown");
   if (::fchmod(fd, mode_of(entry)) < 0) {
     if (errno != EBADF) return sys_error("chmod");

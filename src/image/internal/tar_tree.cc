@@ -99,6 +99,10 @@ Result<void> TreePacker::add(sys::Fd node, const std::string& name, const std::s
   auto info = TRY(sys::stat_fd(node.get()));
   if (S_ISSOCK(info.st_mode)) return {};  // tar has no such thing
   Entry entry = entry_of(info, name);
+  if (!options_.ids.empty()) {
+    entry.uid = oci::inside_id(options_.ids.uids, entry.uid).value_or(entry.uid);
+    entry.gid = oci::inside_id(options_.ids.gids, entry.gid).value_or(entry.gid);
+  }
   if (to_whiteouts() && is_whiteout_device(info)) {
     std::string parent(parent_of(name));
     entry.name = below(parent, std::string(kWhiteoutPrefix) + std::string(base_of(name)));

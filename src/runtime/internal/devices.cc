@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "runtime/internal/steps.h"
 #include "sys/error.h"
 #include "sys/file.h"
@@ -67,6 +68,13 @@ Result<void> bind_node(int dir, const std::string& name, const PreparedDevice& p
   sys::Fd created(raw);
   auto target = TRY(sys::open_at(dir, name, O_PATH | O_NOFOLLOW));
   return sys::attach_mount(prepared.source, target.get());
+}
+
+bool is_node_of(const std::string& path, const oci::Device& device) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) < 0 || (info.st_mode & S_IFMT) != file_type(device.type)) return false;
+  return device.type == "p" || (gnu_dev_major(info.st_rdev) == static_cast<unsigned>(device.major) &&
+                                gnu_dev_minor(info.st_rdev) == static_cast<unsigned>(device.minor));
 }
 
 bool is_asked(const Child& child, const std::string& path) {
@@ -140,6 +148,20 @@ std::vector<oci::DeviceRule> device_rules(const std::vector<oci::DeviceRule>& as
   };
   rules.insert(rules.end(), std::begin(needed), std::end(needed));
   return rules;
+}
+
+std::string host_node(const oci::Device& device) {
+  if (is_node_of(device.path, device)) return device.path;
+  auto facts = sys::read_file(
+      fmt::format("/sys/dev/{}/{}:{}/uevent", device.type == "b" ? "block" : "char", device.major, device.minor), 4096);
+  if (!facts) return device.path;
+  for (const auto& line : split(*facts, '\n')) {
+    constexpr std::string_view kName = "DEVNAME=";
+    if (!line.starts_with(kName)) continue;
+    std::string path = "/dev/" + std::string(line.substr(kName.size()));
+    if (is_node_of(path, device)) return path;
+  }
+  return device.path;
 }
 
 // The image's /dev may be a link to somewhere: it is opened as a real directory or not at all (CVE-2026-41579).

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -35,7 +37,9 @@ Result<sys::NsFd> make_user_namespace(const std::vector<oci::IdMapping>& uids,
     return TRY(sys::open_file(fmt::format("/proc/{}/ns/user", child.pid), O_RDONLY)).as<sys::NsFdTag>();
   }();
   (void)sys::send_signal(child.pidfd, SIGKILL);
-  TRY(sys::reap(child.pid));
+  // Where SIGCHLD is ignored, the kernel has reaped it.
+  auto ended = sys::reap(child.pid);
+  if (!ended && ended.error().errno_value() != ECHILD) return std::move(ended).error();
   return made;
 }
 

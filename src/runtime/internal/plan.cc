@@ -31,19 +31,27 @@ Result<NamespaceJoin> open_namespace(const oci::Namespace& wanted, uint64_t type
   return NamespaceJoin{std::move(fd), type};
 }
 
+bool same(const std::vector<oci::IdMapping>& a, const std::vector<oci::IdMapping>& b) {
+  return format_mappings(a) == format_mappings(b);
+}
+
+/// What maps a mount's ids: the namespace that the container joins when it has the same mappings, or one made for this.
+Result<sys::NsFd> mapping_namespace(const oci::Mount& asked, const oci::Spec* spec) {
+  if (!spec || !spec->linux_) return make_user_namespace(asked.uid_mappings, asked.gid_mappings);
+  const auto& section = *spec->linux_;
+  bool own = asked.uid_mappings.empty() ||
+             (same(asked.uid_mappings, section.uid_mappings) && same(asked.gid_mappings, section.gid_mappings));
+  for (const auto& ns : section.namespaces)
+    if (own && ns.type == "user" && !ns.path.empty()) return TRY(sys::open_file(ns.path, O_RDONLY)).as<sys::NsFdTag>();
+  if (asked.uid_mappings.empty()) return make_user_namespace(section.uid_mappings, section.gid_mappings);
+  return make_user_namespace(asked.uid_mappings, asked.gid_mappings);
+}
+
 Result<void> idmap_mount(const sys::MountFd& mount, const oci::Mount& asked, const MountOptions& options,
-                         const oci::Spec& spec) {
+                         const oci::Spec* spec) {
   if (!options.idmap && !options.recursive_idmap && asked.uid_mappings.empty()) return {};
   auto recursive = options.recursive_idmap ? sys::Recursive::Yes : sys::Recursive::No;
-  if (asked.uid_mappings.empty() && spec.linux_->uid_mappings.empty())
-    for (const auto& ns : spec.linux_->namespaces)
-      if (ns.type == "user" && !ns.path.empty()) {
-        auto joined = TRY(sys::open_file(ns.path, O_RDONLY));
-        return sys::change_mount(mount.get(), {.set = sys::attr::kIdmap, .userns = joined.get()}, recursive);
-      }
-  const auto& uids = asked.uid_mappings.empty() ? spec.linux_->uid_mappings : asked.uid_mappings;
-  const auto& gids = asked.gid_mappings.empty() ? spec.linux_->gid_mappings : asked.gid_mappings;
-  auto userns = TRY(make_user_namespace(uids, gids));
+  auto userns = TRY(mapping_namespace(asked, spec));
   return sys::change_mount(mount.get(), {.set = sys::attr::kIdmap, .userns = userns.get()}, recursive);
 }
 
@@ -73,7 +81,7 @@ Result<sys::MountFd> clone_source(const std::string& source, sys::Recursive recu
 /// option without "r" is about.
 Result<sys::MountFd> open_bind(const oci::Mount& asked, const MountOptions& options, const oci::Spec& spec) {
   auto mount = TRY(clone_source(asked.source, options.recursive ? sys::Recursive::Yes : sys::Recursive::No));
-  TRY(idmap_mount(mount, asked, options, spec));
+  TRY(idmap_mount(mount, asked, options, &spec));
   if (options.recursive_set | options.recursive_clear)
     TRY(sys::change_mount(mount.get(), {.set = options.recursive_set, .clear = options.recursive_clear},
                           sys::Recursive::Yes));
@@ -108,6 +116,8 @@ Result<void> plan_mounts(const oci::Spec& spec, ContainerPlan& plan) {
         return std::move(source).error().context(
             fmt::format("error mounting \"{}\" to rootfs at \"{}\"", asked.source, asked.destination));
       prepared.source = std::move(*source);
+    } else if (asked.type == "overlay" && !asked.uid_mappings.empty()) {
+      prepared.source = TRY_CONTEXT(open_rootfs(asked, &spec), "mount " + asked.destination);
     }
     plan.mounts.push_back(std::move(prepared));
   }
@@ -124,7 +134,7 @@ Result<void> plan_devices(const oci::Spec& spec, ContainerPlan& plan) {
   for (auto& device : devices) {
     PreparedDevice prepared{std::move(device), {}};
     if (plan.user_namespace)
-      prepared.source = TRY(sys::clone_mount(AT_FDCWD, prepared.device.path, sys::Recursive::No));
+      prepared.source = TRY(sys::clone_mount(AT_FDCWD, host_node(prepared.device), sys::Recursive::No));
     plan.devices.push_back(std::move(prepared));
   }
   return {};
@@ -215,18 +225,23 @@ Result<NamespacePlan> plan_namespaces(const oci::Spec& spec) {
   return plan;
 }
 
-Result<sys::MountFd> open_rootfs(const oci::Mount& mount) {
+Result<sys::MountFd> open_rootfs(const oci::Mount& mount, const oci::Spec* spec) {
   auto options = parse_mount_options(mount.options);
   if (is_bind(mount, options)) {
     auto tree = TRY(sys::clone_mount(AT_FDCWD, mount.source, sys::Recursive::Yes));
     sys::MountChange change{options.set, options.clear, sys::propagation::kPrivate};
     TRY(sys::change_mount(tree.get(), {.propagation = sys::propagation::kPrivate}, sys::Recursive::Yes));
     if (change.set | change.clear) TRY(sys::change_mount(tree.get(), change, sys::Recursive::No));
+    TRY(idmap_mount(tree, mount, options, spec));
     return tree;
   }
   if (mount.type == "overlay") {
     sys::OverlayOptions overlay{mount.source.empty() ? mount.type : mount.source, options.flags, options.values};
-    return sys::make_overlay_mount(overlay, options.set);
+    if (mount.uid_mappings.empty()) return sys::make_overlay_mount(overlay, options.set);
+    auto uid = oci::host_id(mount.uid_mappings, 0), gid = oci::host_id(mount.gid_mappings, 0);
+    if (!uid || !gid) return fail(Code::InvalidArgument, "the mappings have no root");
+    auto userns = TRY(mapping_namespace(mount, spec));
+    return sys::make_idmapped_overlay_mount(overlay, options.set, userns, *uid, *gid);
   }
   auto fs = TRY(sys::open_fs(mount.type));
   TRY(sys::set_fs_string(fs, "source", mount.source.empty() ? mount.type : mount.source));
@@ -248,7 +263,7 @@ Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions&
   plan.own_mount_namespace = namespaces.made_by_clone & sys::ns::kMount;
   plan.no_pivot = options.no_pivot;
   if (!plan.own_mount_namespace) return plan;
-  plan.rootfs = TRY_CONTEXT(open_rootfs(options.rootfs), "mount rootfs");
+  plan.rootfs = TRY_CONTEXT(open_rootfs(options.rootfs, &spec), "mount rootfs");
   TRY(plan_mounts(spec, plan));
   TRY_CONTEXT(plan_devices(spec, plan), "open devices");
   TRY_CONTEXT(namespaces.no_cgroups ? plan_host_cgroup_mounts(plan) : plan_cgroup_mounts(host, cgroups, plan),

@@ -28,8 +28,8 @@ Result<ContainerPlan> plan_container(const oci::Spec& spec, const CreateOptions&
                                      NamespacePlan& namespaces);
 /// Capability masks of the process, limited to what there is.
 Result<void> plan_capabilities(const oci::Process& process, ProcessPlan& plan, std::vector<std::string>& warnings);
-/// The root filesystem, detached.
-Result<sys::MountFd> open_rootfs(const oci::Mount& mount);
+/// The root filesystem, detached. `spec`: of the container whose user namespace may serve to map it.
+Result<sys::MountFd> open_rootfs(const oci::Mount& mount, const oci::Spec* spec = nullptr);
 
 /// Children of the caller are born in the pid namespace while this lives.
 class PidNamespaceVisit {

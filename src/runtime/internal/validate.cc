@@ -54,7 +54,8 @@ Result<void> check_mount(const oci::Mount& mount, bool user_namespace) {
   if (mount.uid_mappings.empty() != mount.gid_mappings.empty())
     return fail(Code::InvalidArgument, "mounts: \"{}\": uidMappings and gidMappings must both be given",
                 mount.destination);
-  if (mapped && !bind)
+  bool layered = mount.type == "overlay" && !mount.uid_mappings.empty();
+  if (mapped && !bind && !layered)
     return fail(Code::InvalidArgument, "mounts: \"{}\": only bind mounts can be id-mapped", mount.destination);
   if (mapped && mount.uid_mappings.empty() && !user_namespace)
     return fail(Code::InvalidArgument,

@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "shim/internal/shim_process.h"
 #include "sys/child.h"
 #include "sys/file.h"
+#include "sys/user_namespace.h"
 
 namespace sampan::shim {
 
@@ -16,16 +19,25 @@ bool protect_from_oom_killer() {
   return sys::write_kernel_file("/proc/self/oom_score_adj", "-998").has_value();
 }
 
-/// The container joins the namespace that the descriptor stands for.
-void join_network(oci::Spec& spec, int netns) {
-  std::string path = fmt::format("/proc/{}/fd/{}", ::getpid(), netns);
+std::string path_of(int fd) {
+  return fmt::format("/proc/{}/fd/{}", ::getpid(), fd);
+}
+
+/// The container joins the namespace that the descriptor stands for; one that wants a user namespace joins that which
+/// owns the network, or its root would have no rights over it. Returns what keeps that one.
+Result<sys::NsFd> join_network(oci::Spec& spec, int netns) {
   if (!spec.linux_) spec.linux_.emplace();
-  for (auto& ns : spec.linux_->namespaces) {
-    if (ns.type != "network") continue;
-    ns.path = path;
-    return;
+  auto& namespaces = spec.linux_->namespaces;
+  if (std::ranges::find(namespaces, "network", &oci::Namespace::type) == namespaces.end())
+    namespaces.push_back({"network", ""});
+  sys::NsFd owner;
+  for (auto& ns : namespaces) {
+    if (ns.type == "network") ns.path = path_of(netns);
+    if (ns.type != "user" || !ns.path.empty()) continue;
+    owner = TRY_CONTEXT(sys::owner_of_namespace(netns), "find the user namespace");
+    ns.path = path_of(owner.get());
   }
-  spec.linux_->namespaces.push_back({"network", path});
+  return owner;
 }
 
 }  // namespace
@@ -67,7 +79,8 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload) {
     if (protect_from_oom_killer() && !score) score = 0;  // it would inherit ours
     oom_score_adj_ = score;
   }
-  if (again_.netns.valid()) join_network(message.spec, again_.netns.get());
+  sys::NsFd userns;
+  if (again_.netns.valid()) userns = TRY(join_network(message.spec, again_.netns.get()));
   init_.streams = std::make_unique<ProcessStreams>(
       loop_, scratch_,
       StreamOptions{
@@ -86,6 +99,7 @@ Result<void> ShimProcess::create_container(Payload<StartMessage>& payload) {
   options.seccomp = std::move(payload.seccomp);
   options.cgroup_path = message.cgroup_path;
   options.init_path = message.init_path;
+  options.host_cgroups = &host_;
   options.stdio = TRY(init_.streams->open_pipes());
   bind_mounts_.clear();
   for (auto& mount : runtime::bind_mounts_of(message.spec, options.init_path))

@@ -2,18 +2,28 @@
 
 #include <unistd.h>
 
+#include "runtime/runtime.h"
 #include "shim/messages.h"
 #include "sys/error.h"
 #include "sys/net_namespace.h"
 #include "sys/packet.h"
+#include "sys/process.h"
 
 namespace sampan::shim {
 
 namespace {
 
+Result<sys::NetNamespace> make_owned(const oci::UserMappings& owner) {
+  if (!owner.empty()) {
+    auto userns = TRY(runtime::make_user_namespace(owner));
+    TRY(sys::set_namespaces(userns.get(), sys::ns::kUser));
+  }
+  return sys::unshare_net_namespace();
+}
+
 /// The child's whole life: one namespace, or its error as a Reply.
-void make_and_send(int socket) {
-  auto made = sys::unshare_net_namespace();
+void make_and_send(int socket, const oci::UserMappings& owner) {
+  auto made = make_owned(owner);
   if (!made) {
     (void)sys::send_packet(socket, format_reply(reply_of(made.error())));
     return;
@@ -52,7 +62,7 @@ void NetnsPool::start_maker() {
   auto pair = sys::make_packet_pair();
   pid_t child = pair ? ::fork() : -1;
   if (child == 0) {
-    make_and_send(pair->second.get());
+    make_and_send(pair->second.get(), owner_);
     ::_exit(0);
   }
   if (child > 0) {
