@@ -1,5 +1,7 @@
 #include "container/log_forwarding.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "codec/text.h"
 #include "container/log_tag.h"
@@ -59,7 +61,6 @@ Result<void> check_gelf(const Options& options) {
 
 Result<void> check_fluentd(const Options& options) {
   (void)TRY(logs::parse_fluentd_address(option(options, "fluentd-address")));
-  if (auto limit = option(options, "fluentd-buffer-limit"); !limit.empty()) (void)TRY(codec::parse_size(limit));
   if (auto wait = option(options, "fluentd-retry-wait"); !wait.empty()) (void)TRY(codec::parse_go_duration(wait));
   if (auto most = option(options, "fluentd-max-retries"); !most.empty() && !parse_uint(most))
     return fail(Code::InvalidArgument, "strconv.ParseUint: parsing \"{}\": invalid syntax", most);
@@ -105,16 +106,21 @@ const ForwardingDriver* find_driver(std::string_view name) {
   return nullptr;
 }
 
-/// mode and max-buffer-size.
+/// mode, max-buffer-size, and fluentd's own name for a buffer. Docker has both buffers one behind the other; here they
+/// are one of the larger size.
 Result<void> take_mode(const Options& options, logs::Forwarding& out) {
   std::string mode = option(options, "mode"), size = option(options, "max-buffer-size");
   if (!mode.empty() && mode != "blocking" && mode != "non-blocking")
     return fail(Code::InvalidArgument, "logger: logging mode not supported: {}", mode);
   out.blocking = mode != "non-blocking";
+  int64_t client_buffer = 0;
+  if (auto limit = option(options, "fluentd-buffer-limit"); !limit.empty())
+    client_buffer = out.buffer_bytes = TRY(codec::parse_size(limit));
   if (!options.contains("max-buffer-size")) return {};
   if (out.blocking)
     return fail(Code::InvalidArgument, "logger: max-buffer-size option is only supported with 'mode=non-blocking'");
-  out.buffer_bytes = TRY_CONTEXT(codec::parse_size(size), "error parsing option max-buffer-size");
+  out.buffer_bytes =
+      std::max(client_buffer, TRY_CONTEXT(codec::parse_size(size), "error parsing option max-buffer-size"));
   return {};
 }
 

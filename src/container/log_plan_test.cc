@@ -104,5 +104,16 @@ TEST(LogPlan, compression_that_is_only_a_default_gives_way) {
   EXPECT_TRUE(plan("local", {{"mode", "non-blocking"}, {"max-buffer-size", "4m"}}));
 }
 
+TEST(LogPlan, fluentds_buffer_limit_is_the_size_of_the_buffer) {
+  auto bytes = [](Options options) {
+    auto planned = plan("fluentd", std::move(options));
+    return planned ? planned->forwarding->buffer_bytes : -1;
+  };
+  EXPECT_EQ(bytes({}), 1 << 20);
+  EXPECT_EQ(bytes({{"fluentd-buffer-limit", "8m"}}), 8 << 20);
+  EXPECT_EQ(bytes({{"fluentd-buffer-limit", "8m"}, {"mode", "non-blocking"}, {"max-buffer-size", "16m"}}), 16 << 20);
+  EXPECT_EQ(bytes({{"fluentd-buffer-limit", "much"}}), -1);
+}
+
 }  // namespace
 }  // namespace sampan::container
