@@ -187,7 +187,7 @@ Result<oci::Process> plan_process(const ContainerRecord& record, const SecurityO
   return out;
 }
 
-void add_devices(const HostConfig& host, const RuntimeFacts& facts, std::vector<oci::Mount>& mounts, oci::Linux& out) {
+void add_devices(const HostConfig& host, const RuntimeFacts& facts, oci::Linux& out) {
   if (host.privileged) {
     out.devices = facts.host_devices;
     return;
@@ -199,14 +199,8 @@ void add_devices(const HostConfig& host, const RuntimeFacts& facts, std::vector<
     for (auto device : found->second) {
       // A directory's nodes keep their place below it.
       const std::string& inside = mapping.path_in_container.empty() ? mapping.path_on_host : mapping.path_in_container;
-      const std::string there = device.path;
       device.path = inside + device.path.substr(std::min(device.path.size(), mapping.path_on_host.size()));
-      // A mapped root makes no nodes: the runtime binds the host's of the same name, and one of another name is bound
-      // here.
-      if (!facts.user_mappings.empty() && device.path != there)
-        mounts.push_back({device.path, "bind", there, {"bind", "rprivate", "nosuid", "noexec"}, {}, {}});
-      else
-        out.devices.push_back(std::move(device));
+      out.devices.push_back(std::move(device));
     }
   }
 }
@@ -337,7 +331,7 @@ Result<oci::Spec> make_runtime_spec(const ContainerRecord& record, const Runtime
   linux_part.uid_mappings = facts.user_mappings.uids;
   linux_part.gid_mappings = facts.user_mappings.gids;
   linux_part.resources = make_resources(host, facts);
-  add_devices(host, facts, spec.mounts, linux_part);
+  add_devices(host, facts, linux_part);
   add_paths(host, security, facts, linux_part);
   add_sysctls(host, linux_part);
   if (facts.seccomp_available) linux_part.seccomp = TRY(make_seccomp(record));

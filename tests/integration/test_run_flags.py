@@ -186,7 +186,7 @@ def test_log_rotation_is_the_default(daemon, docker):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (["--gpus", "all"], "DeviceRequests"),
+    (["--gpus", "all"], "could not select device driver"),
     (["--storage-opt", "size=1G"], "project quotas"),
     (["--log-driver", "splunk"], "splunk"),
     (["--network", "no-such-net"], "no-such-net"),
