@@ -60,6 +60,13 @@ class RealContainer : public testing::Test {
     options_.host_cgroups = &host_;
   }
 
+  /// A user namespace for the container; its root, nobody on the host, must be able to reach the files.
+  void map_ids(oci::IdMapping mapping) {
+    ASSERT_EQ(::chmod(top_.c_str(), 0755), 0);
+    spec_.linux_->namespaces.push_back({"user", ""});
+    spec_.linux_->uid_mappings = spec_.linux_->gid_mappings = {mapping};
+  }
+
   /// The leak census: nothing of a container outlives it.
   void TearDown() override {
     if (top_.empty()) return;

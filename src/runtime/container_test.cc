@@ -450,9 +450,7 @@ class MappedBox : public RunningBox {
   void SetUp() override {
     RealContainer::SetUp();
     if (IsSkipped()) return;
-    ASSERT_EQ(::chmod(top_.c_str(), 0755), 0);
-    spec_.linux_->namespaces.push_back({"user", ""});
-    spec_.linux_->uid_mappings = spec_.linux_->gid_mappings = {{0, 100000, 65536}};
+    map_ids({0, 100000, 65536});
     command({"sleep", "1000"});
     auto made = create(spec_, options_);
     ASSERT_TRUE(made) << made.error().message();

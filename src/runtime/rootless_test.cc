@@ -17,9 +17,7 @@ class Rootless : public RealContainer {
   void SetUp() override {
     RealContainer::SetUp();
     if (IsSkipped()) return;
-    ASSERT_EQ(::chmod(top_.c_str(), 0755), 0);
-    spec_.linux_->namespaces.push_back({"user", ""});
-    spec_.linux_->uid_mappings = spec_.linux_->gid_mappings = {{0, kNobody, 1}};
+    map_ids({0, kNobody, 1});
     for (auto& mount : spec_.mounts)
       std::erase_if(mount.options, [](const std::string& option) { return option == "gid=5"; });
   }

@@ -21,15 +21,9 @@ def engine(tmp_path_factory):
     daemon = Daemon(home / "d", ["--experimental"])
     daemon.start(wait=False)
     daemon.wait_ready(60)
-    tar = make_busybox_tar(home / "busybox.tar").read_bytes()
-    status, _, text = daemon.request("POST", "/images/create?fromSrc=-&repo=busybox&tag=latest&changes=ENV%20PATH%3D/bin", tar,
-                                     {"Content-Type": "application/x-tar"})
-    assert status == 200 and b"error" not in text, text
+    daemon.import_busybox(make_busybox_tar(home / "busybox.tar"))
     yield daemon
-    daemon.stop()
-    left = daemon.leftovers()
-    daemon.cleanup()
-    assert not left
+    daemon.end()
 
 
 class Box:

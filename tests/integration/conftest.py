@@ -32,7 +32,7 @@ def rootfs_tar(scratch):
 def shared_daemon(scratch, rootfs_tar):
     daemon = Daemon(scratch / "d")
     daemon.start()
-    daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+    daemon.import_busybox(rootfs_tar)
     yield daemon
     daemon.stop()
     daemon.cleanup()
@@ -57,14 +57,11 @@ def own_daemon(scratch, rootfs_tar):
     """A daemon of the test's own, to be killed and restarted at will."""
     daemon = Daemon(pathlib.Path(tempfile.mkdtemp(dir=scratch, prefix="o")))
     daemon.start()
-    daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+    daemon.import_busybox(rootfs_tar)
     yield daemon
     daemon.ensure_running()
     support.sweep(daemon)
-    daemon.stop()
-    left = daemon.leftovers()
-    daemon.cleanup()
-    assert not left, left
+    daemon.end()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tarfile
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(os.environ.get("SAMPAN_ROOT", pathlib.Path(__file__).resolve().parents[2])).resolve()
 BUILD = ROOT / "build" / "release"
@@ -164,6 +165,14 @@ class Daemon:
     def inspect(self, name):
         return self.json("GET", f"/containers/{name}/json")
 
+    def import_busybox(self, tar):
+        """busybox:latest, by the API: an emulated processor is slow to start the docker command."""
+        changes = urllib.parse.urlencode({"fromSrc": "-", "repo": "busybox", "tag": "latest",
+                                          "changes": ['CMD ["sh"]', "ENV PATH=/bin"]}, doseq=True)
+        status, _, text = self.request("POST", f"/images/create?{changes}", pathlib.Path(tar).read_bytes(),
+                                       {"Content-Type": "application/x-tar"})
+        assert status == 200 and b"error" not in text, text
+
     # --- what is left behind ---
     def shim_pids(self):
         return shims_below(self.exec_root)
@@ -209,6 +218,13 @@ class Daemon:
 
     def cleanup(self):
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def end(self):
+        """Stops it; nothing of its own may be left on the host, and its directories go."""
+        self.stop()
+        left = self.leftovers()
+        self.cleanup()
+        assert not left, left
 
 
 class UnixConnection(http.client.HTTPConnection):

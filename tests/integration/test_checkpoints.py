@@ -10,17 +10,12 @@ from test_checkpoint import criu_works
 def experimental(tmp_path, rootfs_tar):
     daemon = Daemon(tmp_path / "d", ["--experimental"])
     daemon.start()
-    status, _, text = daemon.request("POST", "/images/create?fromSrc=-&repo=busybox&tag=latest&changes=ENV%20PATH%3D/bin",
-                                     rootfs_tar.read_bytes(), {"Content-Type": "application/x-tar"})
-    assert status == 200 and b"error" not in text, text
+    daemon.import_busybox(rootfs_tar)
     daemon.json("POST", "/containers/create?name=box", {"Image": "busybox", "Cmd": ["sleep", "1000"], "HostConfig": {"NetworkMode": "none"}})
     daemon.json("POST", "/containers/box/start")
     yield daemon
     daemon.request("DELETE", "/containers/box?force=1")
-    daemon.stop()
-    left = daemon.leftovers()
-    daemon.cleanup()
-    assert not left
+    daemon.end()
 
 
 def refusal(daemon, method, path, body=None):

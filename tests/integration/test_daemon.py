@@ -174,7 +174,7 @@ def tls_engine(tmp_path_factory, rootfs_tar, pki):
                    str(pki / "server.pem"), "--tlskey", str(pki / "server-key.pem"), "--config-file", str(daemon.home / "c.json")]
     (daemon.home / "c.json").write_text("{}")
     daemon.start()
-    daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+    daemon.import_busybox(rootfs_tar)
     flags = ["-H", f"tcp://127.0.0.1:{daemon.port}", "--tlsverify", "--tlscacert", pki / "ca.pem", "--tlscert",
              pki / "client.pem", "--tlskey", pki / "client-key.pem"]
     from support import DOCKER_DEBIAN, sweep
@@ -427,7 +427,7 @@ def test_containers_and_networks_get_what_the_file_says(tmp_path_factory, rootfs
     daemon.args = ["--config-file", str(daemon.home / "daemon.json")]
     daemon.start()
     try:
-        daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+        daemon.import_busybox(rootfs_tar)
         out = daemon.docker("run", "--rm", "busybox", "sh", "-c",
                             "ulimit -Sn; ulimit -Hn; df -k /dev/shm | tail -1 | awk '{print $2}'; grep NoNewPrivs /proc/self/status;"
                             "mkdir /x; cat /sys/class/net/eth0/mtu; cat /etc/resolv.conf; readlink /proc/1/exe;"
@@ -457,10 +457,7 @@ def test_containers_and_networks_get_what_the_file_says(tmp_path_factory, rootfs
     finally:
         from support import sweep
         sweep(daemon)
-        daemon.stop()
-        left = daemon.leftovers()
-        daemon.cleanup()
-    assert not left, left
+        daemon.end()
 
 
 @pytest.mark.parametrize("config, words", [

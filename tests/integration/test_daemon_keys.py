@@ -19,17 +19,14 @@ def configured(tmp_path_factory, rootfs_tar):
         daemon.args = ["--config-file", str(daemon.home / "daemon.json")]
         made.append(daemon)
         daemon.start()
-        daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+        daemon.import_busybox(rootfs_tar)
         return daemon
 
     yield make
     for daemon in made:
         daemon.ensure_running()
         sweep(daemon)
-        daemon.stop()
-        left = daemon.leftovers()
-        daemon.cleanup()
-        assert not left, left
+        daemon.end()
 
 
 def test_without_live_restore_an_orderly_end_stops_containers_and_policies_bring_them_back(configured):

@@ -23,13 +23,10 @@ def described(scratch, rootfs_tar):
     daemon = Daemon(home / "d", args=[f"--cdi-spec-dir={dirs[0]}", f"--cdi-spec-dir={dirs[1]}"])
     daemon.cdi_dirs = dirs
     daemon.start()
-    daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+    daemon.import_busybox(rootfs_tar)
     yield daemon
     sweep(daemon)
-    daemon.stop()
-    left = daemon.leftovers()
-    daemon.cleanup()
-    assert not left, left
+    daemon.end()
 
 
 @pytest.fixture

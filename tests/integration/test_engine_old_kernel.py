@@ -12,13 +12,10 @@ OLD_KERNEL = BIN.parent / "tests" / "old_kernel"
 def old(tmp_path, rootfs_tar):
     daemon = Daemon(tmp_path / "d", wrapper=[OLD_KERNEL])
     daemon.start()
-    daemon.docker("import", "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+    daemon.import_busybox(rootfs_tar)
     yield daemon
     daemon.request("DELETE", "/containers/box?force=1")
-    daemon.stop()
-    left = daemon.leftovers()
-    daemon.cleanup()
-    assert not left
+    daemon.end()
 
 
 def test_containers_live_as_elsewhere(old, tmp_path):

@@ -2,6 +2,7 @@
 
 Every SAMPAN_FAULT_STRIDE-th call is tried (1 is all of them); tests/fault/fail_syscall.c does the tracing.
 """
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -92,6 +93,16 @@ class Faults(Runtime):
     def force_delete(self):
         return self("delete", "--force", self.id, check=False)
 
+    @contextlib.contextmanager
+    def deleted_after(self, files, what):
+        """Whatever is found wrong inside, the container is deleted; and of that nothing may be left."""
+        try:
+            yield
+        finally:
+            done = self.force_delete()
+        assert done.returncode == 0, f"{what}: {done.stderr}"
+        self.assert_clean(files, what)
+
     def assert_honest(self, status, mode, hit, what):
         """A killed program says so by its status; a failed one has words; EINTR is never a failure."""
         if mode == "kill" and hit.endswith("program"):
@@ -171,17 +182,13 @@ def test_run_survives_each_failing_call(faults, mode):
     def one(n, mode):
         status, count, hit = faults.traced(n, mode, "run", "--bundle", str(faults.bundle), faults.id)
         what = describe(faults, n, mode, status, hit)
-        try:
+        with faults.deleted_after(files, what):
             if status != 7:
                 assert status != 0, what
                 assert mode != "eintr", what
                 faults.assert_honest(status, mode, hit, what)
             if status != 128 + 9 and not (status == 7 and faults.said()):  # what cannot be removed is a warning
                 faults.assert_clean(files, "before delete, " + what)
-        finally:
-            done = faults.force_delete()
-        assert done.returncode == 0, f"{what}: {done.stderr}"
-        faults.assert_clean(files, what)
         return count
 
     sweep(one, mode)
@@ -197,12 +204,8 @@ def test_start_survives_each_failing_call_of_either_side(faults, mode):
         pid = faults.state()["pid"]
         status, count, hit = faults.traced(n, mode, "start", faults.id, beside=pid)
         what = describe(faults, n, mode, status, hit)
-        try:
+        with faults.deleted_after(files, what):
             faults.assert_honest(status, mode, hit, what)
-        finally:
-            done = faults.force_delete()
-        assert done.returncode == 0, f"{what}: {done.stderr}"
-        faults.assert_clean(files, what)
         return count
 
     sweep(one, mode)

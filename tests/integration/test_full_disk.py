@@ -61,7 +61,7 @@ def full(request, scratch, rootfs_tar):
     disk = SmallDisk(home / "image", home / "d" / "data", ["-N", "1200"] if request.param == "inodes" else [])
     daemon = Daemon(home / "d")
     daemon.start()
-    daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+    daemon.import_busybox(rootfs_tar)
     yield daemon, disk, request.param
     disk.make_room()
     daemon.ensure_running()

@@ -120,7 +120,7 @@ def test_a_full_disk_stops_neither_a_container_nor_the_news_of_its_end(scratch, 
     daemon = Daemon(home)
     daemon.start()
     try:
-        daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+        daemon.import_busybox(rootfs_tar)
         daemon.docker("run", "-d", "--name", "writer", "busybox", "sh", "-c",
                       "while [ ! -e /dev/shm/go ]; do usleep 10000; done; for i in $(seq 20000); do echo line $i; done; exit 7")
         filler = home / "data" / "filler"

@@ -166,7 +166,7 @@ def test_a_full_disk_is_told_and_can_be_cleaned(scratch, rootfs_tar):
     d.start()
     free = lambda: os.statvfs(home / "data").f_bavail * os.statvfs(home / "data").f_frsize
     try:
-        d.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+        d.import_busybox(rootfs_tar)
         before = free()
         with tarfile.open(home / "big.tar", "w") as tar:
             info = tarfile.TarInfo("big")

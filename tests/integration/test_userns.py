@@ -30,14 +30,11 @@ def remapped(home, user="dockremap", lines=None, remap="default"):
 def remap_daemon(scratch, rootfs_tar):
     daemon = remapped(tempfile.mkdtemp(dir=scratch, prefix="u"))
     daemon.start()
-    daemon.docker("import", "--change", 'CMD ["sh"]', "--change", "ENV PATH=/bin", str(rootfs_tar), "busybox:latest")
+    daemon.import_busybox(rootfs_tar)
     yield daemon
     daemon.ensure_running()
     support.sweep(daemon)
-    daemon.stop()
-    left = daemon.leftovers()
-    daemon.cleanup()
-    assert not left, left
+    daemon.end()
 
 
 @pytest.fixture

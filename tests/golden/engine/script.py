@@ -2,29 +2,17 @@
 
 A step is one request with a name of its own. What a step needs (a container that runs, one that has ended) is made by
 steps before it, so that the making is compared as well."""
-import http.client
 import io
 import json
-import socket
 import tarfile
 import time
 import urllib.parse
 
 import shapes
+from support import UnixConnection
 
 OLD_VERSIONS = ("1.24", "1.30", "1.35", "1.40")
 NEWEST = "1.41"  # of the recorded dockerd
-
-
-class Connection(http.client.HTTPConnection):
-    def __init__(self, path, timeout=30):
-        super().__init__("localhost", timeout=timeout)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def query(**parameters):
@@ -37,7 +25,7 @@ class Conversation:
         self.answers = {}
 
     def request(self, method, path, body=None, headers=None, version=NEWEST, timeout=30):
-        connection = Connection(self.socket_path, timeout)
+        connection = UnixConnection(self.socket_path, timeout)
         headers = dict(headers or {})
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
