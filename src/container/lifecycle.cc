@@ -318,11 +318,9 @@ bool restarts_with_daemon(const ContainerRecord& record) {
   auto status = status_of(record);
   if (status == Status::Restarting) return true;
   if (status != Status::Exited || !record.has_been_started) return false;
-  const auto& policy = record.host_config.restart_policy;
-  if (policy.name == "always") return true;
-  if (policy.name == "unless-stopped") return !record.manually_stopped;
-  if (policy.name != "on-failure" || record.manually_stopped || record.state.exit_code == 0) return false;
-  return policy.maximum_retry_count == 0 || record.restart_count < policy.maximum_retry_count;
+  if (record.host_config.restart_policy.name == "always") return true;
+  if (record.manually_stopped) return false;
+  return shim::plan_restart(restart_rule(record), record.state.exit_code != 0, false, {}, {}).restart;
 }
 
 Result<void> validate_restart_policy(const RestartPolicy& policy, bool auto_remove) {
