@@ -31,6 +31,16 @@ Bytef* bytes_of(std::vector<char>& block) {
   return reinterpret_cast<Bytef*>(block.data());
 }
 
+/// The next block of the file, from `offset` on. Returns its size; 0 at the end.
+Result<size_t> feed(z_stream& stream, std::vector<char>& block, int file, off_t& offset) {
+  ssize_t got = ::pread(file, block.data(), block.size(), offset);
+  if (got < 0) return sys::sys_error("pread");
+  offset += got;
+  stream.next_in = bytes_of(block);
+  stream.avail_in = static_cast<uInt>(got);
+  return static_cast<size_t>(got);
+}
+
 Result<sys::Fd> make_unnamed(const std::string& directory) {
   auto file = sys::open_file(directory, O_TMPFILE | O_RDWR, 0600);
   if (file) return file;
@@ -48,11 +58,7 @@ Result<void> compress_file(int from, int to) {
     return fail(Code::ResourceExhausted, "deflate: out of memory");
   std::vector<char> in(kBlock), out(kBlock);
   for (off_t offset = 0;;) {
-    ssize_t got = ::pread(from, in.data(), in.size(), offset);
-    if (got < 0) return sys::sys_error("pread");
-    offset += got;
-    stream->next_in = bytes_of(in);
-    stream->avail_in = static_cast<uInt>(got);
+    size_t got = TRY(feed(*stream, in, from, offset));
     do {
       stream->next_out = bytes_of(out);
       stream->avail_out = kBlock;
@@ -70,12 +76,7 @@ Result<sys::Fd> decompress_file(int from, const std::string& directory) {
   std::vector<char> in(kBlock), out(kBlock);
   int64_t written = 0;
   for (off_t offset = 0;;) {
-    ssize_t got = ::pread(from, in.data(), in.size(), offset);
-    if (got < 0) return sys::sys_error("pread");
-    if (got == 0) return fail(Code::DataLoss, "the compressed log is cut off");
-    offset += got;
-    stream->next_in = bytes_of(in);
-    stream->avail_in = static_cast<uInt>(got);
+    if (TRY(feed(*stream, in, from, offset)) == 0) return fail(Code::DataLoss, "the compressed log is cut off");
     do {
       stream->next_out = bytes_of(out);
       stream->avail_out = kBlock;
