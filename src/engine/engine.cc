@@ -125,7 +125,7 @@ void Core::tell(Event event) {
 }
 
 void Core::tell_at(Event event, const std::string& time) {
-  if (auto at = codec::parse_rfc3339(time)) event.time = *at;
+  set_time(event, time);
   tell(std::move(event));
 }
 
@@ -140,6 +140,13 @@ Result<void> Core::save(const ContainerRecord& record, std::vector<Event> events
   }));
   containers_.publish(record);
   return {};
+}
+
+Result<void> Core::save_what_happened(const ContainerRecord& record, std::vector<Event> events,
+                                      const std::function<Result<void>()>& more) {
+  auto saved = save(record, std::move(events), more);
+  if (!saved) containers_.publish(record);
+  return saved;
 }
 
 Result<Core::Locked> Core::lock_cell(CellPtr cell) {

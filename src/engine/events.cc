@@ -4,6 +4,10 @@
 
 namespace sampan::engine {
 
+void set_time(Event& event, const std::string& time) {
+  if (auto parsed = codec::parse_rfc3339(time)) event.time = *parsed;
+}
+
 namespace {
 
 constexpr int64_t kKept = 65536;

@@ -29,6 +29,9 @@ struct Event {
   codec::Time time;
 };
 
+/// When it happened, in RFC 3339; what is no time changes nothing.
+void set_time(Event& event, const std::string& time);
+
 class EventLog {
  public:
   virtual ~EventLog() = default;

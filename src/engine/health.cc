@@ -33,9 +33,9 @@ void Core::apply_health(const CellPtr& cell, const shim::ShimEvent& probe) {
   std::vector<Event> events;
   if (probe.health_changed) {
     events.push_back(container_event(record, "health_status: " + probe.health.status));
-    if (auto time = codec::parse_rfc3339(probe.time)) events.back().time = *time;
+    set_time(events.back(), probe.time);
   }
-  if (!save(record, std::move(events))) containers_.publish(record);  // a full disk: readers know it in any case
+  (void)save_what_happened(record, std::move(events));
 }
 
 }  // namespace sampan::engine

@@ -273,8 +273,7 @@ void Core::undo_start(StartAttempt& attempt, const Error& error) {
       container::apply_start_failure(attempt.record, error.message(), attempt.failed.step, attempt.failed.path);
   auto attributes = container::ending_attributes(record);
   attributes["exitCode"] = std::to_string(record.state.exit_code);
-  auto saved = save(record, {container_event(record, "die", std::move(attributes))});
-  if (!saved) containers_.publish(record);  // a full disk: readers know it in any case
+  (void)save_what_happened(record, {container_event(record, "die", std::move(attributes))});
   waiters_.notify_exit(record.id, {record.state.exit_code, record.state.error});
   if (!record.host_config.auto_remove) return;
   workers_.post(record.id, [this, id = record.id] {

@@ -8,6 +8,10 @@
 
 namespace sampan::engine {
 
+bool is_group_gone(const Error& error) {
+  return error.errno_value() == ENOENT || error.errno_value() == ENODEV;
+}
+
 namespace {
 
 /// One exit to wait for on this thread, armed before the signal that causes it.
@@ -44,11 +48,6 @@ constexpr std::chrono::seconds kKillPatience{10};
 
 int signal_number(const ContainerRecord& record, int signal) {
   return signal != 0 ? signal : container::stop_signal(record.config);
-}
-
-/// A group that is gone is that of a container whose exit is under way.
-bool is_group_gone(const Error& error) {
-  return error.errno_value() == ENOENT || error.errno_value() == ENODEV;
 }
 
 Result<void> while_running(Result<void> done, const ContainerRecord& record) {

@@ -130,6 +130,16 @@ void Core::await_shim(const CellPtr& cell, uint64_t generation) {
   });
 }
 
+Event Core::die_event(const ContainerRecord& ended, const container::ExitFacts& exit,
+                      std::chrono::milliseconds ran) const {
+  auto attributes = container::ending_attributes(ended);
+  attributes["exitCode"] = std::to_string(exit.exit_code);
+  attributes["execDuration"] = std::to_string(ran.count() / 1000);
+  auto event = container_event(ended, "die", std::move(attributes));
+  set_time(event, exit.finished_at);
+  return event;
+}
+
 void Core::apply_oom(const CellPtr& cell, const shim::ShimEvent& event) {
   auto locked = lock_cell(cell);
   if (!locked || locked->record->generation != event.generation) return;
@@ -137,8 +147,8 @@ void Core::apply_oom(const CellPtr& cell, const shim::ShimEvent& event) {
   Attributes limit;
   if (event.memory_limit > 0) limit["memoryLimit"] = std::to_string(event.memory_limit);
   auto happened = container_event(record, "oom", std::move(limit));
-  if (auto time = codec::parse_rfc3339(event.time)) happened.time = *time;
-  if (!save(record, {std::move(happened)})) containers_.publish(record);  // a full disk: readers know it in any case
+  set_time(happened, event.time);
+  (void)save_what_happened(record, {std::move(happened)});
 }
 
 /// What the shim did while no daemon was there. The network is where it was.
@@ -156,14 +166,10 @@ void Core::apply_restart(const CellPtr& cell, const shim::ShimEvent& event) {
   auto record = container::apply_restart(*locked->record, exit, event.pid, event.started_at);
   record.state.restart_delay_ms = event.delay.count();
   start_health(record);
-  auto attributes = container::ending_attributes(ended);
-  attributes["exitCode"] = std::to_string(exit.exit_code);
-  attributes["execDuration"] =
-      std::to_string(between(locked->record->state.started_at, exit.finished_at).count() / 1000);
-  std::vector<Event> events{container_event(record, "die", std::move(attributes)), container_event(record, "start")};
-  if (auto time = codec::parse_rfc3339(event.time)) events[0].time = *time;
-  if (auto time = codec::parse_rfc3339(event.started_at)) events[1].time = *time;
-  if (!save(record, std::move(events))) containers_.publish(record);  // a full disk: readers know it in any case
+  auto ran = between(locked->record->state.started_at, exit.finished_at);
+  std::vector<Event> events{die_event(ended, exit, ran), container_event(record, "start")};
+  set_time(events[1], event.started_at);
+  (void)save_what_happened(record, std::move(events));
 }
 
 void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container::ExitFacts& exit) {
@@ -186,27 +192,20 @@ void Core::apply_exit(const CellPtr& cell, uint64_t generation, const container:
   auto record = container::apply_exit(before, exit, plan.restart);
   record.state.restart_delay_ms = plan.delay.count();
   std::vector<Event> events;
-  auto attributes = container::ending_attributes(record);
-  attributes["exitCode"] = std::to_string(exit.exit_code);
-  attributes["execDuration"] = std::to_string(ran.count() / 1000);
-  events.push_back(container_event(record, "die", std::move(attributes)));
+  events.push_back(die_event(record, exit, ran));
   for (const auto& endpoint : cell->endpoints) {
     events.push_back(network_event(endpoint.network_id, "disconnect", record.id));
   }
   for (auto& event : volume_events(record, "unmount")) events.push_back(std::move(event));
-  if (auto ended = codec::parse_rfc3339(exit.finished_at)) {
-    for (auto& event : events) event.time = *ended;
-  }
+  for (auto& event : events) set_time(event, exit.finished_at);
   bool had_endpoints = !cell->endpoints.empty();
   // Before anybody hears of the exit: who was told may take the port at once.
   cell->netlink.reset();
   detach_after_exit(before, cell->endpoints);
   execs_.finish_all(record.id);
-  // A full disk must not keep a dead container "running": readers get the new record in any case.
-  auto saved = save(record, std::move(events), [&]() -> Result<void> {
+  auto saved = save_what_happened(record, std::move(events), [&]() -> Result<void> {
     return had_endpoints ? store::delete_document(*store_, "endpoints", record.id) : Result<void>();
   });
-  if (!saved) containers_.publish(record);
   // What the shim has recorded stays until the store has it: the next daemon would not know the exit.
   if (saved) (void)sys::remove_tree(shim_dir(record.id));
   after_exit(*locked, record, plan);

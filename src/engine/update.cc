@@ -72,9 +72,7 @@ Result<void> Core::apply_limits(const ContainerRecord& record) {
   auto resources = container::make_resources(record.host_config, facts);
   resources.devices.clear();  // devices stay as they were at start
   auto updated = cgroup_of(record).update(resources);
-  // A group that is gone is that of a container whose exit is under way: the next run has the new limits.
-  bool ending = !updated && (updated.error().errno_value() == ENOENT || updated.error().errno_value() == ENODEV);
-  if (ending) return {};
+  if (!updated && is_group_gone(updated.error())) return {};  // the next run has the new limits
   TRY_CONTEXT(std::move(updated), "Cannot update container " + record.id);
   return {};
 }

@@ -123,11 +123,16 @@ class Core final : public Engine {
   Event network_event(const std::string& network_id, std::string action, const std::string& container_id) const;
   Event event_of(std::string type, std::string action, std::string actor, Attributes attributes) const;
   void tell(Event event);
+  /// `ended`: the record as the end has left it.
+  Event die_event(const ContainerRecord& ended, const container::ExitFacts& exit, std::chrono::milliseconds ran) const;
   /// Told later than it happened: by a shim, to a daemon that was away.
   void tell_at(Event event, const std::string& time);
   /// One commit: the record, its events and whatever `more` writes; then readers see the record.
   Result<void> save(const ContainerRecord& record, std::vector<Event> events,
                     const std::function<Result<void>()>& more = nullptr);
+  /// The same for what cannot be undone: when it cannot be written down (a full disk), readers know it in any case.
+  Result<void> save_what_happened(const ContainerRecord& record, std::vector<Event> events,
+                                  const std::function<Result<void>()>& more = nullptr);
   struct Locked {
     CellPtr cell;
     std::unique_lock<std::mutex> lock;
@@ -272,6 +277,9 @@ class Core final : public Engine {
   Workers workers_;
   std::unique_ptr<Loop> loop_;
 };
+
+/// A group that is gone is that of a container whose exit is under way (stop.cc).
+bool is_group_gone(const Error& error);
 
 /// The file becomes the mapped root's; without mappings it stays the host's.
 Result<void> give_to_root_of(const oci::UserMappings& mappings, const std::string& path);
