@@ -5,6 +5,7 @@
 #include "api/internal/human.h"
 #include "base/strings.h"
 #include "container/explain.h"
+#include "container/link.h"
 #include "container/plan.h"
 
 namespace sampan::api {
@@ -224,13 +225,9 @@ json::object container_config_object(const container::ContainerConfig& config) {
 /// "db:store" as Docker shows it, "/db:/web/store".
 json::array full_links(const std::vector<std::string>& links, const std::string& name) {
   json::array out;
-  for (const auto& link : links) {
-    auto parts = split_once(link, ':');
-    std::string other(parts ? parts->first : std::string_view(link));
-    if (other.starts_with('/')) other.erase(0, 1);
-    std::string alias(parts ? parts->second : std::string_view(other));
-    alias.erase(0, alias.rfind('/') + 1);
-    out.push_back(json::string(fmt::format("/{}:/{}/{}", other, name, alias)));
+  for (const auto& text : links) {
+    auto link = container::parse_link(text);
+    out.push_back(json::string(fmt::format("/{}:/{}/{}", link.name, name, link.alias)));
   }
   return out;
 }

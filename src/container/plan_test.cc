@@ -1,4 +1,5 @@
 #include "container/plan.h"
+#include "container/link.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -240,6 +241,15 @@ TEST(Update, zero_members_leave_what_is_there) {
   ASSERT_TRUE(merge_update(R"({"Memory":0,"CpuShares":512,"RestartPolicy":{"Name":""}})", host));
   EXPECT_EQ(host.memory, 64 << 20);
   EXPECT_EQ(host.cpu_shares, 512);
+}
+
+TEST(Link, every_way_to_write_one_means_the_same) {
+  for (const char* text : {"db:store", "/db:store", "/db:/web/store"}) {
+    auto link = parse_link(text);
+    EXPECT_EQ(link.name, "db") << text;
+    EXPECT_EQ(link.alias, "store") << text;
+  }
+  EXPECT_EQ(parse_link("db").alias, "db");
 }
 
 }  // namespace

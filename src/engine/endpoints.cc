@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "codec/json.h"
+#include "container/link.h"
 #include "engine/internal/start_attempt.h"
 #include "sys/file.h"
 
@@ -241,9 +242,8 @@ std::vector<network::Endpoint> Core::load_endpoints(const std::string& id) {
 /// that does not run yet is just not listed.
 Result<void> Core::add_links(const ContainerRecord& record, std::vector<container::HostsEntry>& hosts) {
   auto add = [&](const std::string& network, const std::string& link) -> Result<void> {
-    auto parts = split_once(link, ':');
-    auto other = TRY(containers_.get(std::string(parts ? parts->first : std::string_view(link)))).record;
-    std::string alias(parts ? parts->second : std::string_view(other->name));
+    auto [name, alias] = container::parse_link(link);
+    auto other = TRY(containers_.get(name)).record;
     auto address = other->networks.find(network);
     if (address != other->networks.end() && !address->second.ip_address.empty()) {
       hosts.push_back({address->second.ip_address, {alias, other->config.hostname, other->name}});

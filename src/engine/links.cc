@@ -5,23 +5,13 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "container/link.h"
 #include "engine/internal/core.h"
 #include "sys/file.h"
 
 namespace sampan::engine {
 
 namespace {
-
-struct LinkName {
-  std::string name, alias;
-};
-LinkName parse_link(const std::string& link) {
-  auto parts = split_once(link, ':');
-  std::string name(parts ? parts->first : std::string_view(link));
-  std::string alias(parts ? parts->second : std::string_view(link));
-  alias.erase(0, alias.rfind('/') + 1);  // "/web/store", as inspect shows it
-  return {name, alias};
-}
 
 std::string variable_name(std::string alias) {
   for (char& c : alias) {
@@ -104,7 +94,7 @@ void Core::add_link_variables(const ContainerRecord& record, std::vector<std::st
   if (record.host_config.network_mode != "bridge" && record.host_config.network_mode != "default") return;
   std::vector<std::string> out;
   for (const auto& link : record.host_config.links.value_or(std::vector<std::string>())) {
-    auto [name, alias] = parse_link(link);
+    auto [name, alias] = container::parse_link(link);
     if (auto other = containers_.get(name)) add_variables(record, alias, *other->record, out);
   }
   std::erase_if(out, [&](const std::string& variable) {
@@ -116,11 +106,13 @@ void Core::add_link_variables(const ContainerRecord& record, std::vector<std::st
 
 /// A container that starts anew may have another address: those that know it by name hear of it.
 void Core::renew_hosts_of_linked(const ContainerRecord& started) {
-  for (const auto& record : containers_.list()) {
-    const auto& links = record->host_config.links;
-    if (!links || links->empty() || !record->state.running() || record->id == started.id) continue;
-    bool linked = std::ranges::any_of(*links, [&](const std::string& link) {
-      auto other = containers_.get(parse_link(link).name);
+  auto may_know_it = [&](const ContainerRecord& record) {
+    const auto& links = record.host_config.links;
+    return links && !links->empty() && record.state.running() && record.id != started.id;
+  };
+  for (const auto& record : containers_.list_if(may_know_it)) {
+    bool linked = std::ranges::any_of(*record->host_config.links, [&](const std::string& link) {
+      auto other = containers_.get(container::parse_link(link).name);
       return other && other->record->id == started.id;
     });
     if (!linked) continue;
@@ -142,10 +134,10 @@ Result<void> Core::remove_link(const std::string& name) {
   auto locked = TRY(lock_container(std::string(parts->first)));
   ContainerRecord record = *locked.record;
   auto links = record.host_config.links.value_or(std::vector<std::string>());
-  auto found =
-      std::ranges::find(links, std::string(parts->second), [](const auto& link) { return parse_link(link).alias; });
+  auto found = std::ranges::find(links, std::string(parts->second),
+                                 [](const auto& link) { return container::parse_link(link).alias; });
   if (found == links.end()) return fail(Code::NotFound, "No such link: /{}", path);
-  auto other = containers_.get(parse_link(*found).name);
+  auto other = containers_.get(container::parse_link(*found).name);
   std::string alias(parts->second);
   links.erase(found);
   record.host_config.links = links.empty() ? std::nullopt : std::optional(std::move(links));

@@ -51,6 +51,15 @@ std::vector<ContainerSnapshot> Containers::list() const {
   return out;
 }
 
+std::vector<ContainerSnapshot> Containers::list_if(const std::function<bool(const ContainerRecord&)>& wanted) const {
+  std::vector<ContainerSnapshot> out;
+  std::shared_lock lock(mutex_);
+  for (const auto& [id, entry] : entries_) {
+    if (wanted(*entry.record)) out.push_back(entry.record);
+  }
+  return out;
+}
+
 Result<void> Containers::reserve_name(const std::string& name, const std::string& id) {
   std::unique_lock lock(mutex_);
   auto [it, fresh] = names_.try_emplace(name, id);

@@ -32,6 +32,8 @@ class Containers {
   CellPtr cell(const std::string& id) const;
   /// Newest first.
   std::vector<ContainerSnapshot> list() const;
+  /// In no order. `wanted` is called with the lock held: it must be short and call nothing here.
+  std::vector<ContainerSnapshot> list_if(const std::function<bool(const ContainerRecord&)>& wanted) const;
 
   /// Takes the name before anything is made. Errors: Conflict in Docker's words.
   Result<void> reserve_name(const std::string& name, const std::string& id);
