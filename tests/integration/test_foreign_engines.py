@@ -79,9 +79,8 @@ def talk(terminal, code):
     terminal.send("tty\n")
     terminal.expect("/dev/pts/0\r")
     terminal.expect("/ # ")
-    terminal.resize(44, 88)
     terminal.send(f"until stty size 2>/dev/null | grep '44 88'; do sleep 0.05; done; exit {code}\n")
-    terminal.expect("44 88\r")
+    terminal.follows(44, 88, "44 88\r")
     assert terminal.wait() == code
 
 

@@ -43,6 +43,18 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.kill(self.process.pid, 28)
 
+    def follows(self, rows, columns, words, seconds=10):
+        """The words come once the program knows the size. Docker's client can lose a change that it is told of while it
+        is busy starting: it is told until then."""
+        end = time.monotonic() + seconds
+        while True:
+            self.resize(rows, columns)
+            try:
+                return self.expect(words, 0.5)
+            except AssertionError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise
+
     def wait(self, seconds=10):
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
